@@ -1,0 +1,1 @@
+"""Devices become chunks on one clock: vocabulary, firmware profiles and acquisition adapters."""

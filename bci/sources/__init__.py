@@ -1,0 +1,1 @@
+"""Acquisition adapters, one a file, behind the registry of `bci.registry`."""

@@ -1,0 +1,1 @@
+"""Focus scores reach people and programs: the service, outlets and the command line."""

@@ -1,0 +1,1 @@
+"""Feature frames become focus scores: model, baseline, validity."""

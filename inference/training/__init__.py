@@ -1,0 +1,1 @@
+"""Training and honest evaluation; the only place that imports torch."""
