@@ -1,0 +1,175 @@
+"""A model is a contract: `model.toml` pins the graph, its features and its measured figures; a mismatch is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import sysconfig
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bci.errors import ModelError
+
+DEFAULT_MODEL = "focus-attention@1.0.0"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorSpec(_Strict):
+    """One input or output of the graph; a dimension is a number or the name of a free one."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: Literal["float32", "bool"]
+
+
+class OutOfDistribution(_Strict):
+    """Above `threshold` of the graph's `ood` output a score is `out_of_distribution`; one for each normalisation."""
+
+    threshold: float
+    threshold_uncalibrated: float
+    meaning: str
+
+
+class Confidence(_Strict):
+    """Expected accuracy against the distance of the probability from 0.5, measured out of fold by person."""
+
+    margin: tuple[float, ...] = Field(min_length=2)
+    accuracy: tuple[float, ...] = Field(min_length=2)
+    accuracy_uncalibrated: tuple[float, ...] = Field(min_length=2)
+    meaning: str
+
+
+class ModelCard(_Strict):
+    """The schema of `model.toml`."""
+
+    kind: Literal["focus-eeg"]
+    name: str
+    version: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    opset: int
+    feature_schema: str
+    bands_hz: tuple[tuple[float, float], ...]
+    token_s: float
+    window_s: float
+    hop_s: float
+    response_s: float = Field(description="measured time to 63 % of a step, smoothing included")
+    licence: str = Field(description="of the data that it was trained on")
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    ood: OutOfDistribution
+    confidence: Confidence
+    metrics: dict[str, dict[str, float | int | str | list[float]]]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in a window."""
+        return round(self.window_s / self.token_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBundle:
+    """A model folder whose checksum and contract hold.
+
+    Parameters
+    ----------
+    folder
+        `models/<name>/<version>`.
+    card
+        The parsed `model.toml`.
+    """
+
+    folder: Path
+    card: ModelCard
+
+    @property
+    def id(self) -> str:
+        """`name@version`, as every message carries it."""
+        return f"{self.card.name}@{self.card.version}"
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX file."""
+        return self.folder / "model.onnx"
+
+
+def load_bundle(folder: Path) -> ModelBundle:
+    """Read and verify a model folder.
+
+    Raises
+    ------
+    ModelError
+        For a missing or malformed `model.toml`, or a `model.onnx` that is absent, cut short or changed (sha256).
+    """
+    manifest = folder / "model.toml"
+    try:
+        card = ModelCard.model_validate(tomllib.loads(manifest.read_text("utf-8")))
+    except OSError as error:
+        msg = f"{manifest}: {error.strerror}; a model folder holds model.toml and model.onnx"
+        raise ModelError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{manifest} is no TOML: {error}"
+        raise ModelError(msg) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        msg = f"{manifest}: {place}: {first['msg']} ({error.error_count()} faults); see the model contract in docs"
+        raise ModelError(msg) from error
+    bundle = ModelBundle(folder, card)
+    try:
+        digest = hashlib.sha256(bundle.graph.read_bytes()).hexdigest()
+    except OSError as error:
+        msg = f"{bundle.graph}: {error.strerror}; restore it, or train it again with `focusloop train`"
+        raise ModelError(msg) from error
+    if digest != card.sha256:
+        msg = (
+            f"{bundle.graph} is not the file that model.toml describes (sha256 {digest[:12]}…, expected "
+            f"{card.sha256[:12]}…): it was changed or cut short; restore it, or train it again with `focusloop train`"
+        )
+        raise ModelError(msg)
+    return bundle
+
+
+def model_folders(models_dir: Path | None = None) -> list[Path]:
+    """Folders that are searched for models, in order: the given one, beside the packages, the installed data path."""
+    beside = Path(__file__).resolve().parents[1] / "models"
+    installed = Path(sysconfig.get_path("data")) / "share" / "focusloop" / "models"
+    return [folder for folder in (models_dir, beside, installed) if folder is not None]
+
+
+def find_models(models_dir: Path | None = None) -> dict[str, Path]:
+    """List models by `name@version`; the first folder of the search order wins. Nothing is verified yet."""
+    found: dict[str, Path] = {}
+    for root in model_folders(models_dir):
+        for manifest in sorted(root.glob("*/*/model.toml")):
+            found.setdefault(f"{manifest.parent.parent.name}@{manifest.parent.name}", manifest.parent)
+    return found
+
+
+def find_model(model_id: str = DEFAULT_MODEL, models_dir: Path | None = None) -> ModelBundle:
+    """Find, read and verify a model by `name@version`, or by `name` alone: then the newest version.
+
+    Raises
+    ------
+    ModelError
+        If there is none of that id (the message lists those that there are), or it cannot be used.
+    """
+    found = find_models(models_dir)
+    folder = found.get(model_id)
+    if folder is None:
+        versions = [key for key in found if key.partition("@")[0] == model_id]
+        if not versions:
+            msg = f"no model '{model_id}'; there are {', '.join(found) or 'none'} (see `focusloop models`)"
+            raise ModelError(msg)
+        folder = found[max(versions, key=_version_key)]
+    return load_bundle(folder)
+
+
+def _version_key(model_id: str) -> tuple[tuple[int, str], ...]:
+    version = model_id.partition("@")[2]
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in version.split("."))

@@ -1,0 +1,64 @@
+"""Normalisation outside the graph: band shares, and what is usual for this person and this electrode."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = NDArray[np.float32]
+
+
+def relative_log_power(log_power: Features) -> Features:
+    """Turn log band powers into log shares of their sum.
+
+    Relative power transfers between headsets, where absolute power carries gain, impedance and skull.
+
+    Parameters
+    ----------
+    log_power
+        float32 (..., bands): natural log of band power, µV², of the bands that the model sees (1-30 Hz).
+
+    Returns
+    -------
+    float32 (..., bands), each <= 0; exp of a row sums to 1.
+    """
+    top = log_power.max(axis=-1, keepdims=True)
+    total = np.log(np.exp(log_power - top).sum(axis=-1, keepdims=True))
+    return log_power - top - total
+
+
+class RunningMean:
+    """Causal mean per channel and band, for people without a baseline.
+
+    An arithmetic mean until `time_constant_s` of usable signal has come, exponential from then on.
+
+    Parameters
+    ----------
+    shape
+        (channels, bands).
+    hop_s
+        Time between two updates, s.
+    time_constant_s
+        Of the exponential, s.
+    """
+
+    def __init__(self, shape: tuple[int, int], hop_s: float, time_constant_s: float = 60.0) -> None:
+        self.mean: Features = np.zeros(shape, np.float32)
+        self._gain = 1.0 - math.exp(-hop_s / time_constant_s)
+        self._weight = np.zeros(shape[0], np.float64)
+
+    def update(self, relative: Features, usable: NDArray[np.bool_]) -> None:
+        """Take in one frame.
+
+        Parameters
+        ----------
+        relative
+            float32 (channels, bands), from `relative_log_power`.
+        usable
+            bool (channels,); the others keep their mean.
+        """
+        self._weight += usable
+        gain = np.maximum(1.0 / np.maximum(self._weight, 1.0), self._gain) * usable
+        self.mean += (gain[:, None] * (relative - self.mean)).astype(np.float32)
