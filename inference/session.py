@@ -1,0 +1,256 @@
+"""The only door to ONNX Runtime: providers that were probed, buffers that are bound, batches that are padded."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from bci.errors import ModelError
+from inference.bundle import ModelBundle
+
+Provider = Literal["tensorrt", "cuda", "cpu"]
+PROVIDERS: tuple[Provider, ...] = ("tensorrt", "cuda", "cpu")
+
+MAX_BATCH = 64
+"""Windows in one call; more are split."""
+
+_ORT_NAMES: dict[Provider, str] = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+_DRIVER = {"linux": ("libcuda.so.1",), "win32": ("nvcuda.dll",)}
+# One name of each tuple has to load: releases of CUDA that ONNX Runtime builds against differ in the number.
+_LIBRARIES: dict[Provider, dict[str, tuple[tuple[str, ...], ...]]] = {
+    "cuda": {
+        "linux": (
+            ("libcudart.so.13", "libcudart.so.12"),
+            ("libcublasLt.so.13", "libcublasLt.so.12"),
+            ("libcudnn.so.9",),
+        ),
+        "win32": (
+            ("cudart64_13.dll", "cudart64_12.dll"),
+            ("cublasLt64_13.dll", "cublasLt64_12.dll"),
+            ("cudnn64_9.dll",),
+        ),
+    },
+    "tensorrt": {"linux": (("libnvinfer.so.10",),), "win32": (("nvinfer_10.dll",),)},
+}
+
+Loader = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderChoice:
+    """Which providers a session asks for, and why not the others.
+
+    Parameters
+    ----------
+    providers
+        In order of preference, `cpu` last.
+    fallbacks
+        One sentence for each wish that was not granted.
+    """
+
+    providers: tuple[Provider, ...]
+    fallbacks: tuple[str, ...]
+
+
+def missing_library(provider: Provider, load: Loader = ctypes.CDLL) -> str | None:
+    """Say what keeps a provider from working here; None if nothing does.
+
+    ONNX Runtime prints pages of native errors when it is asked for a provider whose libraries do not load, so they
+    are loaded here first.
+    """
+    if provider == "cpu":
+        return None
+    if _ORT_NAMES[provider] not in ort.get_available_providers():
+        return "this build of ONNX Runtime has no such provider"
+    if sys.platform not in _DRIVER:
+        return f"it does not exist on {sys.platform}"
+    needed = [_DRIVER[sys.platform], *_LIBRARIES["cuda"][sys.platform]]
+    if provider == "tensorrt":
+        needed += _LIBRARIES["tensorrt"][sys.platform]
+    for names in needed:
+        if not any(_loads(name, load) for name in names):
+            return f"{' / '.join(names)} does not load"
+    return None
+
+
+def _loads(name: str, load: Loader) -> bool:
+    try:
+        load(name)
+    except OSError:
+        return False
+    return True
+
+
+def choose_providers(
+    wanted: Sequence[Provider] = PROVIDERS, *, explicit: bool = False, load: Loader = ctypes.CDLL
+) -> ProviderChoice:
+    """Keep the wanted providers whose libraries load; the CPU is always the last resort.
+
+    Parameters
+    ----------
+    wanted
+        In order of preference.
+    explicit
+        True where a person asked for them: then what could not be had is a fallback, which announces itself. The
+        default order tries the GPU silently.
+    load
+        Loads a shared library or raises OSError.
+
+    Raises
+    ------
+    ModelError
+        For an unknown provider.
+    """
+    unknown = [name for name in wanted if name not in PROVIDERS]
+    if unknown:
+        msg = f"unknown provider '{unknown[0]}'; known are {', '.join(PROVIDERS)}"
+        raise ModelError(msg)
+    lacking = {name: missing_library(name, load) for name in wanted}
+    usable: tuple[Provider, ...] = tuple(name for name in wanted if lacking[name] is None and name != "cpu")
+    fallbacks = tuple(f"{name}: {why}; using {usable[0] if usable else 'cpu'}" for name, why in lacking.items() if why)
+    return ProviderChoice((*usable, "cpu"), fallbacks if explicit else ())
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """What the graph says of a batch; float32 (batch,) each."""
+
+    logit: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    ood: NDArray[np.float32]
+
+
+class FocusSession:
+    """A loaded and warmed-up graph, its buffers bound once for each shape that occurs.
+
+    Not thread-safe: the engine's worker is its one user.
+
+    Parameters
+    ----------
+    bundle
+        A verified model.
+    choice
+        From `choose_providers`.
+    threads
+        Of one call. One is fastest for a model this small, and leaves the rest of the machine alone.
+    """
+
+    def __init__(self, bundle: ModelBundle, choice: ProviderChoice | None = None, threads: int = 1) -> None:
+        self.bundle = bundle
+        choice = choice or choose_providers()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(
+                bundle.graph.read_bytes(), options, providers=[_ORT_NAMES[name] for name in choice.providers]
+            )
+        except Exception as error:  # onnxruntime raises a dozen unrelated classes; each means the same to us
+            msg = f"{bundle.graph}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}"
+            raise ModelError(msg) from error
+        self._check_contract()
+        active = self._session.get_providers()[0]
+        self.provider: Provider = next(key for key, name in _ORT_NAMES.items() if name == active)
+        self.fallbacks = choice.fallbacks
+        if self.provider != choice.providers[0]:
+            self.fallbacks += (f"{choice.providers[0]}: ONNX Runtime refused it; using {self.provider}",)
+        self._buffers: dict[tuple[int, int], _Buffers] = {}
+        self.run(*self.inputs(1, 4))  # warm-up: the first call plans memory, and a GPU compiles kernels
+
+    def _check_contract(self) -> None:
+        card = self.bundle.card
+        for ours, theirs, side in (
+            (card.inputs, self._session.get_inputs(), "inputs"),
+            (card.outputs, self._session.get_outputs(), "outputs"),
+        ):
+            expected = {
+                (t.name, {"float32": "tensor(float)", "bool": "tensor(bool)"}[t.dtype], len(t.shape)) for t in ours
+            }
+            found = {(t.name, t.type, len(t.shape)) for t in theirs}
+            if expected != found:
+                msg = f"{self.bundle.graph}: {side} are {sorted(found)}, model.toml says {sorted(expected)}"
+                raise ModelError(msg)
+
+    def inputs(self, batch: int, channels: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """Give the bound input arrays for a shape, to be filled in place.
+
+        Parameters
+        ----------
+        batch
+            1..MAX_BATCH.
+        channels
+            As from `channel_bucket`.
+
+        Returns
+        -------
+        x (batch, channels, tokens, bands), position_m (batch, channels, 3), mask (batch, channels, tokens)
+        """
+        buffers = self._buffers.get((batch, channels))
+        if buffers is None:
+            card = self.bundle.card
+            buffers = _Buffers(self._session, batch, channels, card.tokens, len(card.bands_hz))
+            self._buffers[batch, channels] = buffers
+        return buffers.x, buffers.position_m, buffers.mask
+
+    def run(self, x: NDArray[np.float32], position_m: NDArray[np.float32], mask: NDArray[np.bool_]) -> ModelOutput:
+        """Score a batch that lies in the arrays of `inputs`.
+
+        Raises
+        ------
+        ModelError
+            If the runtime fails.
+        """
+        buffers = self._buffers.get((x.shape[0], x.shape[1]))
+        if buffers is None or buffers.x is not x or buffers.position_m is not position_m or buffers.mask is not mask:
+            msg = "run() takes the arrays that inputs() gave"
+            raise ModelError(msg)
+        try:
+            return buffers.run(self._session)
+        except Exception as error:  # as above
+            msg = f"{self.bundle.id}: ONNX Runtime failed: {str(error).splitlines()[0]}"
+            raise ModelError(msg) from error
+
+
+class _Buffers:
+    """Input arrays of one shape and their I/O binding; on a GPU the runtime copies them over at each run."""
+
+    def __init__(self, session: ort.InferenceSession, batch: int, channels: int, tokens: int, bands: int) -> None:
+        self.x = np.zeros((batch, channels, tokens, bands), np.float32)
+        self.position_m = np.zeros((batch, channels, 3), np.float32)
+        self.mask = np.ones((batch, channels, tokens), np.bool_)
+        self.mask[:, 0] = False  # never a fully masked item, not even at warm-up
+        self._out = {name: np.zeros(batch, np.float32) for name in ("logit", "spread", "ood")}
+        self._binding = session.io_binding()
+        for name, array in (("x", self.x), ("position_m", self.position_m), ("mask", self.mask)):
+            self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        for name, array in self._out.items():
+            self._binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+
+    def run(self, session: ort.InferenceSession) -> ModelOutput:
+        session.run_with_iobinding(self._binding)
+        return ModelOutput(**{name: array.copy() for name, array in self._out.items()})
+
+
+def channel_bucket(channels: int) -> int:
+    """Round a channel count up, so that streams of similar size share a call; the added channels are masked."""
+    step = 4 if channels <= 32 else 16
+    return -(-channels // step) * step
+
+
+def runtime_description() -> str:
+    """Version and built-in providers of ONNX Runtime, for `focusloop doctor`."""
+    names = cast("list[str]", ort.get_available_providers())
+    return f"ONNX Runtime {ort.__version__} ({', '.join(n.removesuffix('ExecutionProvider') for n in names)})"

@@ -1,0 +1,77 @@
+"""When a score is one: the rules, fixed before any label was looked at, and the reasons they give.
+
+Contact is judged before artefacts, artefacts before the model: a score of a headset on the table is not a bad score,
+it is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.history import Window
+from inference.types import Reason
+from streaming.types import Flag
+
+OFF_HEAD = Flag.RAILED | Flag.FLAT | Flag.LINE | Flag.CONTACT
+"""What an electrode shows that does not touch a head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Thresholds, all shares of channels or of channel-time.
+
+    Parameters
+    ----------
+    off_head_share
+        Not worn: at least this share of the channels does not touch a head in the newest token.
+    contact_share
+        Poor contact: less than this share of the channels touches a head in most tokens of the window.
+    usable_share
+        Artifact: less than this share of the window's channel-time is usable.
+    bridged_share
+        More than this share of the window bridged or missing: the window starts anew.
+    """
+
+    off_head_share: float = 0.7
+    contact_share: float = 0.5
+    usable_share: float = 0.5
+    bridged_share: float = 0.25
+
+
+RULES = Rules()
+
+
+def off_head(flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell where an electrode does not touch a head; any shape of `Flag` bits."""
+    return (flags & np.uint8(int(OFF_HEAD))) != 0
+
+
+def judge(window: Window, rules: Rules = RULES) -> Reason | None:
+    """Give the first reason that a window itself gives against scoring it, None if it can be scored.
+
+    Parameters
+    ----------
+    window
+        The newest one; not necessarily full.
+    rules
+        Thresholds.
+    """
+    lifted = off_head(window.flags)
+    if lifted[:, -1].mean() >= rules.off_head_share:
+        return "not_worn"
+    if (lifted.mean(axis=1) < 0.5).mean() < rules.contact_share:
+        return "poor_contact"
+    if not window.full:
+        # A window that is not full has empty tokens: their absence is no artefact.
+        return "artifact" if _newest_unusable(window, rules) else "warming_up"
+    if window.usable.mean() < rules.usable_share:
+        return "artifact"
+    return None
+
+
+def _newest_unusable(window: Window, rules: Rules) -> bool:
+    settled = window.usable.any(axis=0)
+    return bool(settled.any()) and bool(window.usable[:, settled].mean() < rules.usable_share)
