@@ -45,6 +45,14 @@ class Confidence(_Strict):
     meaning: str
 
 
+class Normalisation(_Strict):
+    """Arguments of `RunningMean` for people without a baseline, as in training."""
+
+    population: tuple[float, ...] = Field(description="usual log share of each band")
+    prior_s: float = Field(gt=0)
+    time_constant_s: float = Field(gt=0)
+
+
 class ModelCard(_Strict):
     """The schema of `model.toml`."""
 
@@ -62,6 +70,7 @@ class ModelCard(_Strict):
     licence: str = Field(description="of the data that it was trained on")
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    normalisation: Normalisation
     ood: OutOfDistribution
     confidence: Confidence
     metrics: dict[str, dict[str, float | int | str | list[float]]]

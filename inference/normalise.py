@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,11 @@ def relative_log_power(log_power: Features) -> Features:
 
 
 class RunningMean:
-    """Causal mean per channel and band, for people without a baseline.
+    """Causal reference per channel and band, for people without a baseline.
 
-    An arithmetic mean until `time_constant_s` of usable signal has come, exponential from then on.
+    It starts at what is usual for people in general and moves towards what is usual for this one: a mean that counts
+    `population` as `prior_s` seconds already seen, exponential once `time_constant_s` have come in all. Without that
+    start a stream that opens with a task would be measured against the task, and tell nothing.
 
     Parameters
     ----------
@@ -40,14 +43,28 @@ class RunningMean:
         (channels, bands).
     hop_s
         Time between two updates, s.
+    population
+        Usual log share of each band, (bands,), from the model's card; None starts at the first frame.
+    prior_s
+        Weight of `population`, s of signal.
     time_constant_s
         Of the exponential, s.
     """
 
-    def __init__(self, shape: tuple[int, int], hop_s: float, time_constant_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        hop_s: float,
+        population: Sequence[float] | None = None,
+        prior_s: float = 120.0,
+        time_constant_s: float = 300.0,
+    ) -> None:
         self.mean: Features = np.zeros(shape, np.float32)
         self._gain = 1.0 - math.exp(-hop_s / time_constant_s)
         self._weight = np.zeros(shape[0], np.float64)
+        if population is not None:
+            self.mean[:] = population
+            self._weight[:] = prior_s / hop_s
 
     def update(self, relative: Features, usable: NDArray[np.bool_]) -> None:
         """Take in one frame.
