@@ -43,6 +43,10 @@ class FileFormatError(SourceError):
     """A recording cannot be read: truncated, without a header, or of an unknown format."""
 
 
+class MontageError(UnsupportedStreamError, ConfigError):
+    """What somebody said about where electrodes are does not hold, or does not fit the stream."""
+
+
 class ProfileError(FocusloopError):
     """A firmware profile does not hold its schema, or does not exist."""
 
