@@ -1,0 +1,73 @@
+"""What a feature is: bands, token length and filters, under one id that a model pins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+BANDS_HZ: tuple[tuple[float, float], ...] = (
+    (1.0, 4.0),
+    (4.0, 6.0),
+    (6.0, 8.0),
+    (8.0, 10.0),
+    (10.0, 13.0),
+    (13.0, 18.0),
+    (18.0, 25.0),
+    (25.0, 30.0),
+    (30.0, 38.0),
+    (38.0, 45.0),
+)
+"""Half-power edges of the ten bands; the two above 30 Hz tell muscle from brain and are no model input."""
+
+
+@dataclass(frozen=True)
+class FeatureSchema:
+    """Everything that decides what a feature value means. The hop is not in it: it only says how often one is made.
+
+    Parameters
+    ----------
+    bands_hz
+        Half-power edges of the band-pass filters, Hz.
+    token_s
+        Span over which band power is averaged, seconds.
+    highpass_hz
+        Corner of the first-order DC removal, Hz.
+    band_order
+        Order of the Butterworth prototype of each band-pass (2 = four poles).
+    notch_width_hz
+        −3 dB width of each line notch, Hz.
+    limit_uv, blink_limit_uv
+        Ceiling of the signal that enters the bank, µV; the second is the one of frontal channels (causal blink
+        correction).
+    floor_uv2
+        Added to each mean power before the logarithm, µV².
+    version
+        Raised when the meaning of a value changes in a way that the numbers above do not show.
+    """
+
+    bands_hz: tuple[tuple[float, float], ...] = BANDS_HZ
+    token_s: float = 0.8
+    highpass_hz: float = 0.5
+    band_order: int = 2
+    notch_width_hz: float = 4.0
+    limit_uv: float = 300.0
+    blink_limit_uv: float = 100.0
+    floor_uv2: float = 1e-4
+    version: int = 1
+
+    @cached_property
+    def id(self) -> str:
+        """`band-log-power/` and the first twelve hexadecimal digits of a hash of all the fields."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return f"band-log-power/{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    @property
+    def n_bands(self) -> int:
+        """Count bands."""
+        return len(self.bands_hz)
+
+
+SCHEMA = FeatureSchema()
+"""The one schema that focusloop computes and its models are trained on."""
