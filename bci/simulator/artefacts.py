@@ -1,0 +1,163 @@
+"""What eyes, muscles, electrodes and mains add to the samples; each a filter with state, fed block after block."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, lfilter, sosfilt
+
+from bci.simulator.head import topography
+from bci.simulator.spells import Spells
+
+Samples = NDArray[np.float64]
+
+RAILS_UV = (-187500.0, 187500.0)
+"""Range of the simulated converter: 24 bit at ±4.5 V and a gain of 24, as in an OpenBCI Cyton."""
+
+
+class Blinks:
+    """Blinks: 100-200 µV at Fp1/Fp2, some 300 ms, positive, a tenth of that at the vertex.
+
+    The lid slides over the cornea, which is positive against the retina: 80 ms down, 220 ms up.
+    """
+
+    def __init__(self, positions_m: Samples, rate_hz: float, rng: np.random.Generator) -> None:
+        self._rate_hz, self._rng = rate_hz, rng
+        eyes = np.array([[-0.032, 0.09, -0.03], [0.032, 0.09, -0.03]])
+        distance = np.linalg.norm(positions_m[:, None] - eyes[None], axis=2).min(axis=1)
+        self._map = np.exp(-np.maximum(0.0, distance - 0.035) / 0.045)
+        down, up = max(2, int(0.08 * rate_hz)), max(3, int(0.22 * rate_hz))
+        self._template = np.concatenate([np.hanning(2 * down + 1)[:down], np.hanning(2 * up + 1)[up:]])
+        self._state = np.zeros(self._template.size - 1)
+
+    def block(self, per_s: Samples) -> Samples:
+        """Give the next samples, (n, channels), µV, for the rate of blinks per second at each, (n,)."""
+        start = self._rng.random(per_s.size) < per_s / self._rate_hz
+        size = self._rng.uniform(100.0, 200.0, per_s.size)
+        trace, self._state = lfilter(self._template, [1.0], start * size, zi=self._state)
+        # Two that overlap are one: a lid closes once.
+        return np.minimum(trace, 220.0)[:, None] * self._map
+
+
+class Muscle:
+    """Temporal and frontal muscle: noise of 20-200 Hz (or as far as the rate goes)."""
+
+    def __init__(self, positions_m: Samples, rate_hz: float, rng: np.random.Generator) -> None:
+        self._rng = rng
+        high_hz = min(200.0, 0.45 * rate_hz)
+        self._sos = butter(2, [20.0, high_hz], btype="bandpass", fs=rate_hz, output="sos")
+        self._gain = float(np.sqrt(rate_hz / 2.0 / (high_hz - 20.0)))
+        temporal = [topography(positions_m, (side * 0.075, 0.03, 0.0), 0.045) for side in (-1.0, 1.0)]
+        self._map = np.maximum(*temporal)
+        self._state = np.zeros((self._sos.shape[0], 2, len(positions_m)))
+        self._bursts = Spells(
+            lambda: rng.exponential(2.5) * rate_hz,
+            lambda: rng.uniform(0.5, 2.0) * rate_hz,
+        )
+
+    def block(self, first_sample: int, bursting: Samples | None, clenched: Samples | None) -> Samples:
+        """Give the next samples: bursts where `bursting`, unbroken on every electrode where `clenched`."""
+        n = len(bursting if bursting is not None else clenched) if (bursting is not None or clenched is not None) else 0
+        rms = np.zeros((n, self._map.size))
+        if bursting is not None:
+            rms += 40.0 * self._bursts.inside(first_sample, n)[:, None] * bursting * self._map
+        if clenched is not None:
+            rms += clenched * (25.0 + 50.0 * self._map)
+        white = self._rng.standard_normal(rms.shape)
+        noise, self._state = sosfilt(self._sos, white, axis=0, zi=self._state)
+        return noise * self._gain * rms
+
+
+class Mains:
+    """Hum: the mains and its third harmonic, an amplitude and a phase for each electrode, a frequency that wanders."""
+
+    def __init__(self, n_channels: int, rate_hz: float, mains_hz: float, rng: np.random.Generator) -> None:
+        self._rate_hz, self._mains_hz = rate_hz, mains_hz
+        self._strength = rng.lognormal(0.0, 0.5, n_channels)
+        # Most of the hum is common to all electrodes, a little of its phase is not.
+        self._phase = rng.uniform(0.0, 2 * np.pi) + rng.normal(0.0, 0.4, n_channels)
+        self._wander = rng.uniform(0.0, 2 * np.pi)
+
+    def block(self, t_s: Samples) -> Samples:
+        """Give hum of about 1 µV amplitude, (n, channels), at moments of the simulation, (n,)."""
+        # ±0.02 Hz around the nominal frequency over 100 s, as European and American grids wander
+        angle = 2 * np.pi * self._mains_hz * t_s + 2.0 * np.sin(2 * np.pi * t_s / 100.0 + self._wander)
+        phase = angle[:, None] + self._phase
+        hum = np.sin(phase)
+        if 3 * self._mains_hz < 0.45 * self._rate_hz:
+            hum += 0.2 * np.sin(3 * phase)
+        return hum * self._strength
+
+
+class Wander:
+    """Slow random walk that comes back (Ornstein-Uhlenbeck): electrode drift, sweat, cable.
+
+    Parameters
+    ----------
+    tau_s
+        How long it remembers.
+    settled
+        True where it starts anywhere in its range rather than at zero.
+    """
+
+    def __init__(
+        self, n_channels: int, rate_hz: float, tau_s: float, rng: np.random.Generator, *, settled: bool = True
+    ) -> None:
+        self._rng = rng
+        self._forget = float(np.exp(-1.0 / (tau_s * rate_hz)))
+        self._state = (rng.standard_normal((1, n_channels)) if settled else np.zeros((1, n_channels))) * self._forget
+
+    def block(self, n: int) -> Samples:
+        """Give the next n samples, (n, channels), standard deviation 1."""
+        drive = self._rng.standard_normal((n, self._state.shape[1])) * np.sqrt(1.0 - self._forget**2)
+        walk, self._state = lfilter([1.0], [1.0, -self._forget], drive, axis=0, zi=self._state)
+        return walk
+
+
+class Pops:
+    """Electrode pops: a step of 50-300 µV on one electrode that decays within a second."""
+
+    def __init__(self, n_channels: int, rate_hz: float, rng: np.random.Generator) -> None:
+        self._rate_hz, self._rng = rate_hz, rng
+        self._forget = float(np.exp(-1.0 / (0.4 * rate_hz)))
+        self._state = np.zeros((1, n_channels))
+
+    def block(self, per_s: Samples) -> Samples:
+        """Give the next samples for the rate of pops per second of each sample and electrode, (n, channels)."""
+        start = self._rng.random(per_s.shape) < per_s / self._rate_hz
+        size = self._rng.uniform(50.0, 300.0, per_s.shape) * self._rng.choice((-1.0, 1.0), per_s.shape)
+        trace, self._state = lfilter([1.0], [1.0, -self._forget], start * size, axis=0, zi=self._state)
+        return trace
+
+
+class OpenInputs:
+    """A headset in the air: millivolts of hum and drift, every third electrode at a rail; settling when it is back."""
+
+    def __init__(self, n_channels: int, rate_hz: float, rng: np.random.Generator) -> None:
+        self._forget = float(np.exp(-1.0 / (0.5 * rate_hz)))
+        self._hum_uv = rng.lognormal(np.log(2000.0), 0.5, n_channels)
+        self._drift_uv = rng.lognormal(np.log(8000.0), 0.4, n_channels)
+        self._pull_uv = np.where(rng.permutation(n_channels) % 3 == 0, 400_000.0, 0.0) * rng.choice((-1, 1), n_channels)
+        self._jolt_uv = rng.normal(0.0, 3000.0, n_channels)
+        self._drift = Wander(n_channels, rate_hz, 2.0, rng)
+        self._settling = np.zeros((1, n_channels))
+        self._before = np.zeros((1, n_channels))
+
+    def block(self, worn: Samples, air: Samples, hum: Samples) -> Samples:
+        """Mix what is measured on the head with what is in the air.
+
+        Parameters
+        ----------
+        worn
+            (n, channels), µV.
+        air
+            (n, channels), 1 where the electrode is off the head.
+        hum
+            (n, channels), of `Mains`.
+        """
+        open_uv = self._hum_uv * hum + self._drift_uv * self._drift.block(len(worn)) + self._pull_uv
+        moved = np.abs(np.diff(air, axis=0, prepend=self._before))
+        self._before = air[-1:]
+        jolt = moved * self._jolt_uv
+        settling, self._settling = lfilter([1.0], [1.0, -self._forget], jolt, axis=0, zi=self._settling)
+        return np.where(air > 0.0, open_uv, worn) + settling

@@ -1,0 +1,224 @@
+"""The simulated participant: brain, artefacts and transport put together, block after block."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bci.simulator.artefacts import RAILS_UV, Blinks, Mains, Muscle, OpenInputs, Pops, Wander
+from bci.simulator.brain import SPINDLES, Background, RhythmGenerator, rhythms_of
+from bci.simulator.faults import Fault
+from bci.simulator.transport import Transport
+from bci.types import FloatSamples, Timestamps
+
+Samples = NDArray[np.float64]
+Gates = Mapping[str, Samples]
+
+
+class Script(Protocol):
+    """Who says what the participant does."""
+
+    def attention(self, t_s: Samples) -> Samples:
+        """Attention, 0..1, at moments of the simulation."""
+        ...
+
+    def faults(self, t_s: float) -> Sequence[Fault]:
+        """Faults to be looked at for the block that begins at a moment of the simulation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is simulated, with what on the head.
+
+    Parameters
+    ----------
+    seed
+        Same seed, same samples.
+    labels, positions_m
+        Electrodes in channel order; positions float64 (channels, 3), metres, MNE head frame.
+    rate_hz
+        Samples per second.
+    mains_hz
+        50 or 60.
+    coupling
+        How rhythms follow attention, times the effect of `bci.simulator.brain.rhythms_of`.
+    """
+
+    seed: int
+    labels: tuple[str, ...]
+    positions_m: Samples
+    rate_hz: float
+    mains_hz: float = 50.0
+    coupling: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Samples as the device would have sent them.
+
+    Parameters
+    ----------
+    first_sample
+        Running number of the first.
+    samples_uv
+        float32 (n, channels).
+    sent
+        bool (n,), False where the sample is lost on the way.
+    stamps_s, arrivals_s
+        float64 (n,), seconds since the first sample: what the stamp says, and when the sample can be read.
+    free
+        True where nobody has said where the electrodes are.
+    """
+
+    first_sample: int
+    samples_uv: FloatSamples
+    sent: NDArray[np.bool_]
+    stamps_s: Timestamps
+    arrivals_s: Timestamps
+    free: bool
+
+
+class Participant:
+    """Samples of a simulated person, in blocks of fixed size: how they are read never changes them.
+
+    Parameters
+    ----------
+    person
+        Who, and with what on the head.
+    script
+        Attention and faults.
+    block_samples
+        Large blocks are fast, small ones follow a script that changes at run time.
+    """
+
+    def __init__(self, person: Person, script: Script, block_samples: int = 1024) -> None:
+        self._person, self._script, self._block_samples = person, script, block_samples
+        rate, positions, n = person.rate_hz, person.positions_m, len(person.labels)
+
+        def rng(what: str) -> np.random.Generator:
+            # One generator a component: an artefact more never changes the brain underneath.
+            return np.random.default_rng([person.seed, zlib.crc32(what.encode())])
+
+        body = rng("body")
+        exponent, level = body.uniform(1.35, 1.6), 0.9 * body.lognormal(0.0, 0.15)
+        self._background = Background(positions, rate, rng("background"), exponent=exponent, level_uv2_per_hz=level)
+        rhythms = rhythms_of(rng("rhythms"))
+        self._rhythms = [
+            RhythmGenerator(rhythm, positions, rate, rng(f"rhythm {i}")) for i, rhythm in enumerate(rhythms)
+        ]
+        self._spindles = RhythmGenerator(SPINDLES, positions, rate, rng("spindles"))
+        self._sensor = rng("sensor")
+        self._offsets_uv = rng("offsets").normal(0.0, 3000.0, n)
+        self._slow = Wander(n, rate, 20.0, rng("slow"))
+        self._drift = Wander(n, rate, 8.0, rng("drift"))
+        self._blinks = Blinks(positions, rate, rng("blinks"))
+        self._muscle = Muscle(positions, rate, rng("muscle"))
+        self._mains = {hz: Mains(n, rate, hz, rng(f"mains {hz:g}")) for hz in sorted({50.0, 60.0, person.mains_hz})}
+        self._pops = Pops(n, rate, rng("pops"))
+        self._impedance = Wander(n, rate, 0.8, rng("impedance"))
+        self._open = OpenInputs(n, rate, rng("open"))
+        self._transport = Transport(rate, rng("transport"))
+        self._closed = 0.0
+        self._next_sample = 0
+
+    @property
+    def next_sample(self) -> int:
+        """Number of the first sample of the next block."""
+        return self._next_sample
+
+    def skip(self, n_samples: int) -> None:
+        """Let time pass without samples, as a machine does that was asleep."""
+        self._next_sample += n_samples
+
+    def next_block(self) -> Block:
+        """Make the next samples."""
+        first, n = self._next_sample, self._block_samples
+        self._next_sample += n
+        t_s = np.arange(first, first + n) / self._person.rate_hz
+        gates = self._gates(t_s)
+        samples = self._brain(t_s, gates)
+        self._add_artefacts(samples, first, t_s, gates)
+        samples = self._electrodes(samples, t_s, gates)
+        sent, stamps_s, arrivals_s = self._transport.block(
+            first, t_s, {name: g.any(axis=1) for name, g in gates.items()}
+        )
+        clipped = np.clip(samples, *RAILS_UV).astype(np.float32)
+        return Block(first, clipped, sent, stamps_s, arrivals_s, "free" in gates)
+
+    def _gates(self, t_s: Samples) -> dict[str, Samples]:
+        """Say for each fault that holds in the block where and when, (n, channels), 0 or 1."""
+        gates: dict[str, Samples] = {}
+        for fault in self._script.faults(float(t_s[0])):
+            when = fault.active(t_s)
+            if not when.any():
+                continue
+            gate = np.outer(when, fault.touches(self._person.labels)).astype(np.float64)
+            gates[fault.name] = np.maximum(gates[fault.name], gate) if fault.name in gates else gate
+        return gates
+
+    def _brain(self, t_s: Samples, gates: Gates) -> Samples:
+        attention = self._person.coupling * self._script.attention(t_s)
+        eyes_closed = self._eyes(t_s.size, gates)
+        samples = self._background.block(t_s.size)
+        for rhythm in self._rhythms:
+            samples += rhythm.block(attention, eyes_closed)
+        if "spindles" in gates:
+            still = np.zeros(t_s.size)
+            samples += self._spindles.block(still, still) * gates["spindles"]
+        return samples
+
+    def _eyes(self, n: int, gates: Gates) -> Samples:
+        """Smooth the closing of the eyes: alpha follows within some 0.3 s."""
+        target = gates["eyes-closed"][:, 0] if "eyes-closed" in gates else np.zeros(n)
+        if self._closed == target[0] and (target == target[0]).all():
+            return target
+        forget = float(np.exp(-1.0 / (0.3 * self._person.rate_hz)))
+        closed = np.empty(n)
+        level = self._closed
+        for i, goal in enumerate(target.tolist()):
+            level = goal + (level - goal) * forget
+            closed[i] = level
+        self._closed = level if abs(level - target[-1]) > 1e-4 else float(target[-1])
+        return closed
+
+    def _add_artefacts(self, samples: Samples, first: int, t_s: Samples, gates: Gates) -> None:
+        n, n_channels = samples.shape
+        samples += 0.4 * self._sensor.standard_normal((n, n_channels))
+        samples += self._offsets_uv + 15.0 * self._slow.block(n)
+        hum = self._mains[self._person.mains_hz].block(t_s)
+        samples += 0.6 * hum
+        closed = gates["eyes-closed"][:, 0] if "eyes-closed" in gates else 0.0
+        often = gates["blinks"].max(axis=1) if "blinks" in gates else 0.0
+        samples += self._blinks.block((_BLINKS_PER_S + 0.5 * often) * (1.0 - closed) * np.ones(n))
+        if "emg" in gates or "clench" in gates:
+            samples += self._muscle.block(first, gates.get("emg"), gates.get("clench"))
+        samples += self._pops.block(0.4 * gates["pops"] if "pops" in gates else np.zeros_like(samples))
+        for hz in (50.0, 60.0):
+            if (gate := gates.get(f"line{hz:g}")) is not None:
+                samples += 40.0 * self._mains[hz].block(t_s) * gate
+        if "drift" in gates:
+            samples += gates["drift"] * 400.0 * self._drift.block(n)
+        if "contact" in gates:
+            noise = 150.0 * self._impedance.block(n) + 20.0 * self._sensor.standard_normal((n, n_channels)) + 60.0 * hum
+            samples += gates["contact"] * noise
+
+    def _electrodes(self, samples: Samples, t_s: Samples, gates: Gates) -> Samples:
+        """Let electrodes leave the head, die or stick at the rail."""
+        air = gates.get("off")
+        hum = self._mains[self._person.mains_hz].block(t_s)
+        samples = self._open.block(samples, air if air is not None else np.zeros_like(samples), hum)
+        if (flat := gates.get("flat")) is not None:
+            samples = np.where(flat > 0.0, self._offsets_uv, samples)
+        if (rails := gates.get("rails")) is not None:
+            samples = np.where(rails > 0.0, RAILS_UV[0], samples)
+        return samples
+
+
+_BLINKS_PER_S = 0.2
+"""At rest with open eyes; 12-17 a minute are usual (Bentivoglio et al. 1997)."""
