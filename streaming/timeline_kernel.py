@@ -1,0 +1,385 @@
+"""The inner loop of the timeline: plain Python that numba compiles, sample by sample.
+
+Every decision depends on the samples alone, never on where a chunk was cut, so any chunking gives the same bits. The
+state lives in two small arrays (indices below), which keeps the compiled signature free of structures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numba
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bytes = NDArray[np.uint8]
+    Samples = NDArray[np.float32]
+
+kernel = numba.njit(nogil=True)
+
+# Float state: time and period of the loop, its jitter, the last stamp that came and the last that was put out.
+F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST = range(6)
+FLOATS = 6
+
+# Integer state: what goes on, then what is counted for the report.
+(
+    I_STARTED,
+    I_COUNTER,
+    I_MEMORY,
+    I_MEMORY_FIRST,
+    I_MEMORY_LAST,
+    I_HEAD,
+    I_HELD,
+    I_CLEAR,
+    I_OFF,
+    I_SLEW,
+    I_WINDOW_AT,
+    I_WINDOW_SUM,
+    I_NEED,
+    I_SAMPLES,
+    I_LOST,
+    I_BRIDGED,
+    I_MISSING,
+    I_REPEATED,
+    I_BACKWARD,
+    I_JUMPS,
+    I_RESETS,
+    I_BAD,
+) = range(22)
+INTS = 22
+
+MEASURED, BRIDGED, MISSING = 0, 1, 2
+"""State of one regular sample."""
+
+NO_RESET, GAP, SPARSE, OFF, CLOCK = 0, 1, 2, 3, 4
+"""Why the timeline starts again: a long gap, too many short ones, stamps that stay off, a jump of a clock."""
+
+BRIDGE_S, LONGEST_S, CLOCK_S, PERSISTS_S, JITTER_S = 0.1, 1.0, 900.0, 0.25, 2.0
+PERIOD_TOLERANCE = 0.1
+EVENTS = 4
+UNDECIDED, ORDINARY = -1, 0
+
+
+@kernel
+def finite(value: float) -> bool:
+    """Tell numbers from NaN and infinity."""
+    return value - value == 0.0
+
+
+@kernel
+def threshold(floats: Floats) -> float:
+    """How far off a stamp is suspicious: four mean deviations, and at least most of a period."""
+    return max(0.6 * floats[F_PERIOD], 4.0 * floats[F_JITTER])
+
+
+@kernel
+def follow(floats: Floats, ints: Ints, predicted: float, stamp: float) -> None:
+    """Move the phase-locked loop by one sample: an expanding memory until it is full, then steady.
+
+    The gains are those of a straight line fitted to the last n stamps (Brookner, Tracking and Kalman Filtering Made
+    Easy, 1998, ch. 1): 4/n for time, 6/n² for the period. The residual is limited, so that a wild stamp cannot
+    move the loop, and a step never exceeds half a period, so that time always rises.
+    """
+    residual = stamp - predicted
+    floats[F_TIME] = predicted
+    if not finite(residual) or abs(residual) > LONGEST_S:
+        return
+    period = floats[F_PERIOD]
+    limit = threshold(floats)
+    size = min(abs(residual), limit)
+    if ints[I_SLEW] != 0:
+        floats[F_TIME] = predicted + max(-0.5 * period, min(0.5 * period, residual))
+        if size < limit:
+            ints[I_SLEW] = 0
+        return
+    bounded = size if residual > 0.0 else -size
+    memory = float(ints[I_MEMORY])
+    nominal = floats[F_NOMINAL]
+    floats[F_TIME] = predicted + max(-0.5 * period, min(0.5 * period, bounded * 4.0 / memory))
+    period += bounded * 6.0 / (memory * memory)
+    floats[F_PERIOD] = max(nominal * (1.0 - PERIOD_TOLERANCE), min(nominal * (1.0 + PERIOD_TOLERANCE), period))
+    floats[F_JITTER] += (size - floats[F_JITTER]) * nominal / JITTER_S
+    if ints[I_MEMORY] < ints[I_MEMORY_LAST]:
+        ints[I_MEMORY] += 1
+
+
+@kernel
+def watch(floats: Floats, ints: Ints, stamp: float) -> float:
+    """Notice stamps that stay off on one side without a gap; return how far they are off where that calls for a reset.
+
+    Up to a second the loop slews: following with its whole memory would take far too long.
+    """
+    residual = stamp - (floats[F_TIME] + floats[F_PERIOD])
+    limit = threshold(floats)
+    if not finite(residual):
+        return 0.0
+    if residual > limit:
+        ints[I_OFF] = max(ints[I_OFF], 0) + 1
+    elif residual < -limit:
+        ints[I_OFF] = min(ints[I_OFF], 0) - 1
+    else:
+        ints[I_OFF] = 0
+    if abs(ints[I_OFF]) * floats[F_NOMINAL] <= PERSISTS_S:
+        return 0.0
+    ints[I_OFF] = 0
+    if abs(residual) > LONGEST_S:
+        return residual
+    ints[I_SLEW] = 1
+    return 0.0
+
+
+@kernel
+def note(ints: Ints, window: Bytes, filled: int) -> None:
+    """Count what was not measured within the window that a model sees."""
+    at = ints[I_WINDOW_AT]
+    ints[I_WINDOW_SUM] += filled - window[at]
+    window[at] = filled
+    ints[I_WINDOW_AT] = at + 1 if at + 1 < window.shape[0] else 0
+
+
+@kernel
+def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
+    """Start at a stamp; the period and the jitter are the device's and stay."""
+    ints[I_STARTED] = 1
+    ints[I_MEMORY] = ints[I_MEMORY_FIRST]
+    ints[I_OFF] = 0
+    ints[I_SLEW] = 0
+    ints[I_CLEAR] = 0
+    ints[I_WINDOW_AT] = 0
+    ints[I_WINDOW_SUM] = 0
+    window[:] = 0
+    if finite(stamp):
+        floats[F_TIME] = stamp - floats[F_PERIOD]
+
+
+@kernel
+def fill(
+    floats: Floats,
+    ints: Ints,
+    window: Bytes,
+    last: Floats,
+    row: Samples,
+    missing: int,
+    out_uv: Floats,
+    out_s: Floats,
+    out_state: Bytes,
+    out_bad: Bytes,
+    at: int,
+) -> None:
+    """Put a straight line from the last to the next known value: nothing that a filter would ring on."""
+    state = BRIDGED if missing * floats[F_PERIOD] <= BRIDGE_S else MISSING
+    ints[I_BRIDGED if state == BRIDGED else I_MISSING] += missing
+    for j in range(missing):
+        weight = (j + 1.0) / (missing + 1.0)
+        for c in range(row.shape[0]):
+            known = finite(row[c])
+            out_uv[at + j, c] = last[c] + (row[c] - last[c]) * weight if known else last[c]
+            out_bad[at + j, c] = 0 if known else 1
+        floats[F_TIME] += floats[F_PERIOD]
+        out_s[at + j] = floats[F_TIME]
+        out_state[at + j] = state
+        note(ints, window, 1)
+
+
+@kernel
+def put(
+    floats: Floats,
+    ints: Ints,
+    window: Bytes,
+    last: Floats,
+    row: Samples,
+    stamp: float,
+    out_uv: Floats,
+    out_s: Floats,
+    out_state: Bytes,
+    out_bad: Bytes,
+    at: int,
+) -> None:
+    """Put out a measured sample; a channel that is no number keeps its last value and is marked."""
+    for c in range(row.shape[0]):
+        if finite(row[c]):
+            last[c] = row[c]
+            out_bad[at, c] = 0
+        else:
+            out_bad[at, c] = 1
+            ints[I_BAD] += 1
+        out_uv[at, c] = last[c]
+    follow(floats, ints, floats[F_TIME] + floats[F_PERIOD], stamp)
+    out_s[at] = floats[F_TIME]
+    out_state[at] = MEASURED
+    note(ints, window, 0)
+    ints[I_SAMPLES] += 1
+    if finite(stamp):
+        floats[F_LAST] = stamp
+
+
+@kernel
+def judge(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
+    """Decide about the oldest sample in hand: `ORDINARY`, `UNDECIDED`, or how many samples went missing before it.
+
+    A stamp far ahead means a gap, a late delivery or a wild stamp. A gap stays while stamps advance; after a late
+    delivery the samples that were held up come at once and their stamps catch up; a wild stamp is followed by a good
+    one. So a suspicious sample waits for the next few, at most three periods or the jitter of the stream.
+    """
+    if ints[I_CLEAR] > 0:
+        ints[I_CLEAR] -= 1
+        return ORDINARY
+    size = held_s.shape[0]
+    head = ints[I_HEAD]
+    period = floats[F_PERIOD]
+    limit = threshold(floats)
+    stamp = held_s[head]
+    expected = floats[F_TIME] + period * (1 + held_lost[head])
+    least = stamp - expected
+    if not least > limit or stamp - floats[F_LAST] - period * (1 + held_lost[head]) < 0.5 * limit:
+        return ORDINARY
+    for j in range(1, ints[I_HELD]):
+        slot = (head + j) % size
+        expected += period * (1 + held_lost[slot])
+        residual = held_s[slot] - expected
+        if not finite(residual):
+            continue
+        if residual <= limit:
+            ints[I_CLEAR] = j - 1
+            return ORDINARY
+        least = min(least, residual)
+        if held_s[slot] - stamp >= max(2.5 * period, limit):
+            return int(min(least / period, 1e9) + 0.5)
+    return ORDINARY if ints[I_HELD] == size else UNDECIDED
+
+
+@kernel
+def why_reset(floats: Floats, ints: Ints, window: Bytes, missing: int) -> int:
+    """Say why the timeline cannot bridge so many samples; 0 where it can."""
+    gap_s = missing * floats[F_PERIOD]
+    if gap_s > CLOCK_S:
+        return CLOCK
+    if gap_s > LONGEST_S:
+        return GAP
+    if missing > 0 and ints[I_WINDOW_SUM] + missing > window.shape[0] // 4:
+        return SPARSE
+    return NO_RESET
+
+
+@kernel
+def hold(
+    floats: Floats,
+    ints: Ints,
+    held_uv: Samples,
+    held_s: Floats,
+    held_lost: Ints,
+    row: Samples,
+    columns: Ints,
+    stamp: float,
+    lost: int,
+) -> None:
+    """Take a sample in hand, and count what its stamp did."""
+    slot = (ints[I_HEAD] + ints[I_HELD]) % held_s.shape[0]
+    for c in range(columns.shape[0]):
+        held_uv[slot, c] = row[columns[c]]
+    held_s[slot] = stamp
+    held_lost[slot] = lost
+    ints[I_HELD] += 1
+    if stamp == floats[F_CAME]:
+        ints[I_REPEATED] += 1
+    elif stamp < floats[F_CAME]:
+        ints[I_BACKWARD] += 1
+    if finite(stamp):
+        floats[F_CAME] = stamp
+
+
+@kernel
+def advance(
+    chunk_uv: Samples,
+    chunk_s: Floats,
+    columns: Ints,
+    first_sample: int,
+    begin_at: int,
+    floats: Floats,
+    ints: Ints,
+    window: Bytes,
+    last: Floats,
+    held_uv: Samples,
+    held_s: Floats,
+    held_lost: Ints,
+    out_uv: Floats,
+    out_s: Floats,
+    out_state: Bytes,
+    out_bad: Bytes,
+    events_at: Ints,
+    events_s: Floats,
+) -> tuple[int, int, int]:
+    """Turn samples as they came into regular ones, as far as the output has room.
+
+    Returns
+    -------
+    consumed, produced, events
+        Samples of the chunk taken, regular samples put out, resets noted. `ints[I_NEED]` is 0 when all is done, else
+        the room that the next sample needs.
+    """
+    at = 0
+    event = 0
+    index = begin_at
+    total = chunk_s.shape[0]
+    ints[I_NEED] = 0
+    while True:
+        while ints[I_HELD] > 0:
+            head = ints[I_HEAD]
+            stamp = held_s[head]
+            clear = ints[I_CLEAR]
+            missing = 0
+            reason = NO_RESET
+            gap_s = 0.0
+            if ints[I_STARTED] != 0:
+                found = judge(floats, ints, held_s, held_lost)
+                if found == UNDECIDED:
+                    break
+                missing = found + held_lost[head]
+                reason = why_reset(floats, ints, window, missing)
+                gap_s = missing * floats[F_PERIOD]
+            room = 1 if reason != NO_RESET else missing + 1
+            if at + room > out_s.shape[0] or event == events_s.shape[0]:
+                ints[I_NEED] = room
+                ints[I_CLEAR] = clear
+                return index, at, event
+            if ints[I_STARTED] == 0:
+                begin(floats, ints, window, stamp)
+            elif reason == NO_RESET:
+                ints[I_LOST] += missing
+                if missing > 0:
+                    fill(floats, ints, window, last, held_uv[head], missing, out_uv, out_s, out_state, out_bad, at)
+                    at += missing
+                if clear == 0:
+                    off_s = watch(floats, ints, stamp)
+                    if off_s != 0.0:
+                        reason = OFF
+                        gap_s = off_s
+            elif reason != CLOCK:
+                ints[I_LOST] += missing
+            if reason != NO_RESET:
+                ints[I_RESETS] += 1
+                if reason == CLOCK or reason == OFF:
+                    ints[I_JUMPS] += 1
+                clear = ints[I_CLEAR]
+                floats[F_TIME] += missing * floats[F_PERIOD]
+                begin(floats, ints, window, stamp)
+                ints[I_CLEAR] = clear
+                events_at[event, 0] = at
+                events_at[event, 1] = reason
+                events_s[event] = gap_s
+                event += 1
+            put(floats, ints, window, last, held_uv[head], stamp, out_uv, out_s, out_state, out_bad, at)
+            at += 1
+            ints[I_HEAD] = (head + 1) % held_s.shape[0]
+            ints[I_HELD] -= 1
+        if index == total:
+            return index, at, event
+        counter = first_sample + index
+        lost = max(counter - ints[I_COUNTER], 0) if ints[I_STARTED] != 0 or ints[I_HELD] > 0 else 0
+        ints[I_COUNTER] = counter + 1
+        hold(floats, ints, held_uv, held_s, held_lost, chunk_uv[index], columns, chunk_s[index], lost)
+        index += 1
