@@ -1,0 +1,117 @@
+"""What every reader gives: a recording, as it came from the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bci.types import Chunk, FloatSamples, StreamSpec, Timestamps
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that was noted while the recording ran.
+
+    Parameters
+    ----------
+    at_s
+        Seconds since the first sample; negative before it.
+    label
+        As the file has it.
+    duration_s
+        0.0 for a moment.
+    """
+
+    at_s: float
+    label: str
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One stream of a file in memory.
+
+    Parameters
+    ----------
+    spec
+        Channels, nominal rate and origin `file`; `device` is the file's name.
+    samples
+        float32 (samples, channels), µV for biosignals, NaN where a value is missing. 4 bytes a value: an hour of 8
+        channels at 250 Hz takes 29 MB.
+    stamps_s
+        float64 (samples,), seconds since the first sample, by the clock of the file. Not dejittered: they may repeat,
+        go back and jump, as a headset's do (the timeline's business).
+    sample_numbers
+        int64 (samples,), running number from 0; it jumps where the file shows that samples were lost.
+    markers
+        In the order of time.
+    notes
+        One sentence for a person on each thing that was cleaned, cut, assumed or counted.
+    started_unix_s
+        Unix time of the first sample; None where the file does not tell.
+    repaired_samples
+        Samples with at least one value that was not finite or not a number, now NaN.
+    clock_steps
+        How often the sender's clock stepped while it was recorded.
+    """
+
+    spec: StreamSpec
+    samples: FloatSamples
+    stamps_s: Timestamps
+    sample_numbers: NDArray[np.int64]
+    markers: tuple[Marker, ...] = ()
+    notes: tuple[str, ...] = ()
+    started_unix_s: float | None = None
+    repaired_samples: int = 0
+    clock_steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Hand the arrays on read-only."""
+        for array in (self.samples, self.stamps_s, self.sample_numbers):
+            array.setflags(write=False)
+
+    def __len__(self) -> int:
+        """Count samples."""
+        return int(self.samples.shape[0])
+
+    @property
+    def lost_samples(self) -> int:
+        """Samples that the file shows to have been lost."""
+        return int(self.sample_numbers[-1]) + 1 - len(self) if len(self) else 0
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first to the latest stamp."""
+        return float(self.stamps_s.max()) if len(self) else 0.0
+
+    def chunks(self, max_samples: int) -> Iterator[Chunk]:
+        """Cut the recording into chunks, as a device would have given them.
+
+        Parameters
+        ----------
+        max_samples
+            The longest a chunk may be; it is cut short where samples were lost.
+
+        Yields
+        ------
+        Chunk
+            Views, not copies; stamps in seconds since the first sample.
+        """
+        if max_samples < 1:
+            msg = f"max_samples={max_samples}, expected at least 1"
+            raise ValueError(msg)
+        start, n = 0, len(self)
+        while start < n:
+            stop = contiguous_until(self.sample_numbers, start, min(start + max_samples, n))
+            yield Chunk(self.spec, self.samples[start:stop], self.stamps_s[start:stop], int(self.sample_numbers[start]))
+            start = stop
+
+
+def contiguous_until(numbers: NDArray[np.int64], start: int, stop: int) -> int:
+    """Where the run of consecutive sample numbers that begins at `start` ends, at most `stop`."""
+    if numbers[stop - 1] - numbers[start] == stop - 1 - start:  # nothing was lost: the common case
+        return stop
+    return start + 1 + int(np.argmax(np.diff(numbers[start:stop]) != 1))
