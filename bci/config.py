@@ -1,0 +1,116 @@
+"""Configuration: one TOML file, overridden by `FOCUSLOOP_*` and by the command line; parsed once and frozen."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bci.errors import ConfigError
+
+_LISTS = ("origins", "providers")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ServiceConfig(_Strict):
+    """`[service]`: where the service listens and what it uses."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+    token: str | None = None
+    origins: tuple[str, ...] = ()
+    data_dir: Path = Field(default_factory=lambda: user_data_path("focusloop", appauthor=False))
+    models_dir: Path | None = None
+    mains: Literal["50", "60", "auto"] = "auto"
+    osc: str | None = Field(default=None, pattern=r"^[^:\s]+:\d{1,5}$")
+    providers: tuple[Literal["tensorrt", "cuda", "cpu"], ...] | None = None
+
+
+class ParticipantConfig(_Strict):
+    """`[[participant]]`: one person in front of focusloop."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    sources: tuple[str, ...] = Field(min_length=1)
+    montage: tuple[str, ...] | None = None
+    model: str | None = None
+    baseline: str | None = Field(default=None, description="a recording of the person's rest, `rest.edf@0:30`")
+
+
+class Config(_Strict):
+    """The whole file."""
+
+    service: ServiceConfig = ServiceConfig()
+    participants: tuple[ParticipantConfig, ...] = Field(default=(), alias="participant")
+
+
+def read_config(
+    path: Path | None, overrides: Mapping[str, Any], environment: Mapping[str, str] | None = None
+) -> Config:
+    """Merge file, environment and command line, the later winning, and check the whole.
+
+    Parameters
+    ----------
+    path
+        TOML file; None for none.
+    overrides
+        Keys of `[service]` from the command line (a None does not count), and `participant`, a list that is added
+        to the file's.
+    environment
+        `os.environ` by default; `FOCUSLOOP_HOST` is `host` of `[service]`, and so on.
+
+    Raises
+    ------
+    ConfigError
+        For an unreadable file, an unknown key (the message lists the known ones) or a value out of bounds.
+    """
+    content = {} if path is None else _parse(path)
+    variables = os.environ if environment is None else environment
+    service: dict[str, Any] = dict(content.get("service", {}))
+    for key in ServiceConfig.model_fields:
+        text = variables.get(f"FOCUSLOOP_{key.upper()}")
+        if text:
+            service[key] = [part.strip() for part in text.split(",")] if key in _LISTS else text
+    service |= {key: value for key, value in overrides.items() if value is not None and key != "participant"}
+    participants = [*content.get("participant", []), *overrides.get("participant", [])]
+    try:
+        config = Config.model_validate({**content, "service": service, "participant": participants})
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from error
+    ids = [participant.id for participant in config.participants]
+    twice = next((one for one in ids if ids.count(one) > 1), None)
+    if twice is not None:
+        msg = f"participant '{twice}' is given twice; give each an id of its own (--source ID=URI)"
+        raise ConfigError(msg)
+    return config
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.expanduser().read_text("utf-8"))
+    except OSError as error:
+        msg = f"{path}: {error.strerror}; --config takes a TOML file"
+        raise ConfigError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is no TOML: {error}"
+        raise ConfigError(msg) from error
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    where = f"{path}: " if path else ""
+    if first["type"] == "extra_forbidden":
+        table: type[BaseModel] = {"service": ServiceConfig, "participant": ParticipantConfig}.get(place[0], Config)
+        if len(place) == 1:
+            table = Config
+        known = ", ".join(field.alias or name for name, field in table.model_fields.items())
+        return f"{where}unknown key '{'.'.join(place)}'; known are {known}"
+    return f"{where}{'.'.join(place)}: {first['msg']}, got {first['input']!r}"

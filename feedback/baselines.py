@@ -1,0 +1,86 @@
+"""Baselines on disk: one small file for each person, headset, montage, model and eye state; private, written whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from inference.baseline import Baseline, Owner
+
+
+class BaselineStore:
+    """Keeps baselines below the data directory.
+
+    Parameters
+    ----------
+    folder
+        `<data_dir>/baselines`, made with mode 0700 where it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, baseline: Baseline) -> None:
+        """Write a baseline over the earlier one of the same owner and eye state.
+
+        Raises
+        ------
+        OSError
+            If the disk does not take it; the earlier one is whole then.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = self._path(baseline.participant, baseline)
+        part = target.with_suffix(".part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(baseline.model_dump_json(indent=1))
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(target)
+
+    def find(self, owner: Owner) -> tuple[Baseline | None, str | None]:
+        """Give the newest baseline that fits, open eyes first; and a sentence about one that does not fit.
+
+        Returns
+        -------
+        The baseline, or None; and why a stored one of this person was not used, or None.
+        """
+        fitting: list[Baseline] = []
+        note: str | None = None
+        for path in sorted(self._folder.glob(f"{_digest(owner.participant)}-*.json")):
+            try:
+                baseline = Baseline.model_validate_json(path.read_text("utf-8"))
+            except (OSError, ValidationError) as error:
+                note = f"the stored baseline {path.name} cannot be read ({type(error).__name__}); calibrate again"
+                continue
+            if owner.fits(baseline):
+                fitting.append(baseline)
+            elif baseline.participant == owner.participant:
+                note = (
+                    f"a baseline of {baseline.device} ({', '.join(baseline.labels)}, {baseline.model}) exists, but it "
+                    "belongs to another headset, montage or model; calibrate for this one"
+                )
+        if not fitting:
+            return None, note
+        return max(fitting, key=lambda b: (b.eyes == "open", b.taken_unix_s)), None
+
+    def delete(self, owner: Owner) -> int:
+        """Remove the baselines that fit; gives how many there were."""
+        removed = 0
+        for path in self._folder.glob(f"{_digest(owner.participant)}-*.json"):
+            baseline = Baseline.model_validate_json(path.read_text("utf-8"))
+            if owner.fits(baseline):
+                path.unlink()
+                removed += 1
+        return removed
+
+    def _path(self, participant: str, baseline: Baseline) -> Path:
+        about = "|".join((baseline.device, *baseline.labels, baseline.model, baseline.eyes))
+        return self._folder / f"{_digest(participant)}-{_digest(about)}.json"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,165 @@
+"""`focusloop score`: a recording becomes a table of scores."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from bci.errors import BaselineRefusedError, ConfigError, FileFormatError
+
+if TYPE_CHECKING:
+    from bci.files import Recording
+    from inference.offline import RecordingScorer, Span
+    from inference.types import FocusScore
+
+HEADER = ("t_s", "value", "raw", "valid", "reason", "confidence", "quality", "calibrated")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("file", help="XDF, EDF, BDF, FIF, BrainVision, muselsl/Mind Monitor CSV, OpenBCI raw text")
+    parser.add_argument(
+        "--calibrate-from",
+        metavar="FILE[@START:STOP]",
+        help="rest of the same person as the baseline, seconds from the start of the file",
+    )
+    parser.add_argument("--force-baseline", action="store_true", help="never `baseline_mismatch` (for evaluation)")
+    parser.add_argument("--model", metavar="ID", help="name or name@version (see `focusloop models`)")
+    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="where to look for models first")
+    parser.add_argument("--channels", metavar="A,B,...", help="electrodes to score; all with a position by default")
+    parser.add_argument("--montage", metavar="A,B,...", help="where the electrodes are, in channel order")
+    parser.add_argument("--stream", metavar="NAME", help="which stream of an XDF file")
+    parser.add_argument("--mains", choices=("50", "60", "auto"), default="auto", help="line frequency, Hz")
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="standard output by default")
+    parser.epilog = (
+        "example: focusloop score task.edf --calibrate-from rest.edf@0:30 --out scores.csv\n"
+        "`t_s` is the time from the first sample to the newest sample used; `value` is empty where not valid."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score and write the table."""
+    from bci.files import read_recording
+    from inference.bundle import DEFAULT_MODEL, find_model
+    from inference.offline import RecordingScorer
+    from inference.session import FocusSession
+
+    session = FocusSession(find_model(args.model or DEFAULT_MODEL, args.models_dir))
+    channels = args.channels.split(",") if args.channels else None
+    scorer = RecordingScorer(session, mains=args.mains if args.mains == "auto" else int(args.mains), channels=channels)
+    montage = args.montage.split(",") if args.montage else None
+    recording = read_recording(Path(args.file), stream=args.stream, montage=montage)
+    for note in recording.notes:
+        print(f"{args.file}: {note}", file=sys.stderr)
+    baseline = None
+    if args.calibrate_from:
+        path, span = parse_span(args.calibrate_from)
+        rest = recording if path == Path(args.file) else read_recording(path, stream=args.stream, montage=montage)
+        try:
+            baseline = scorer.baseline(rest, span)
+        except BaselineRefusedError as error:
+            raise BaselineRefusedError(error.code, f"baseline refused: {error.code}: {error}") from error
+        print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
+    with _progress(recording) as advance:
+        scores = scorer.score(recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance)
+        with _output(args.out) as target:
+            tally = write_table(scores, float(recording.stamps_s[0]), target)
+    _summarise(tally, scorer)
+    return 0
+
+
+def parse_span(text: str) -> tuple[Path, Span]:
+    """Read `FILE[@START:STOP]`.
+
+    Raises
+    ------
+    ConfigError
+        If the span is none.
+    """
+    from inference.offline import Span
+
+    name, at, span = text.rpartition("@")
+    if not at or Path(text).exists():
+        return Path(text), Span()
+    start, colon, stop = span.partition(":")
+    try:
+        first, last = float(start or 0.0), float(stop) if stop else None
+    except ValueError:
+        colon, first, last = "", 0.0, None
+    if not colon or first < 0 or (last is not None and last <= first):
+        msg = f"'{text}': expected FILE@START:STOP in seconds, for example rest.edf@0:30"
+        raise ConfigError(msg)
+    return Path(name), Span(first, last)
+
+
+def write_table(scores: Iterator[FocusScore], begin_s: float, target: TextIO) -> Counter[str]:
+    """Write one row for each score; gives how many there were of each reason (`valid` among them)."""
+    writer = csv.writer(target)
+    writer.writerow(HEADER)
+    tally: Counter[str] = Counter()
+    for score in scores:
+        tally[score.reason or "valid"] += 1
+        writer.writerow(
+            (
+                f"{(score.end_s or begin_s) - begin_s:.3f}",
+                _number(score.value),
+                _number(score.raw),
+                int(score.valid),
+                score.reason or "",
+                _number(score.confidence),
+                _number(score.quality),
+                int(score.calibrated),
+            )
+        )
+    return tally
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """Write whole or not at all: the table appears under its name when it is complete."""
+    if path is None:
+        yield sys.stdout
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", newline="", encoding="utf-8") as stream:
+            yield stream
+        part.replace(path)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise FileFormatError(msg) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _progress(recording: Recording) -> Iterator[object]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("scoring", total=float(recording.stamps_s[-1] - recording.stamps_s[0]))
+        yield lambda done_s: bar.update(task, completed=done_s)
+
+
+def _summarise(tally: Counter[str], scorer: RecordingScorer) -> None:
+    total = sum(tally.values())
+    if not total:
+        print("no score: the recording is shorter than one hop", file=sys.stderr)
+        return
+    parts = [f"{reason} {count / total:.0%}" for reason, count in tally.most_common()]
+    print(f"{total} scores by {scorer.bundle.id}: {', '.join(parts)}", file=sys.stderr)

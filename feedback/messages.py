@@ -1,0 +1,90 @@
+"""What the topics carry: scores, quality and bands as the fields of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bci.clock import ClockAnchor
+from bci.types import Origin
+from inference.types import FocusScore
+from streaming.features import FeatureSchema
+from streaming.types import FeatureFrame, Flag
+
+_DB = 10.0 / np.log(10.0)
+
+
+def focus_fields(score: FocusScore, origin: Origin, anchor: ClockAnchor, now_lsl_s: float) -> dict[str, Any]:
+    """Give the fields of a `focus` message.
+
+    Parameters
+    ----------
+    score
+        Valid or not.
+    origin
+        Of the source.
+    anchor
+        Maps LSL to Unix time.
+    now_lsl_s
+        Moment of encoding, LSL clock.
+    """
+    stamp = score.end_s
+    return {
+        "t_unix_s": anchor.to_unix(now_lsl_s if stamp is None else stamp),
+        "t_lsl_s": stamp,
+        "origin": origin,
+        "value": score.value,
+        "steady": score.steady,
+        "relative": score.relative,
+        "raw": score.raw,
+        "valid": score.reason is None,
+        "reason": score.reason,
+        "confidence": score.confidence,
+        "quality": score.quality,
+        "calibrated": score.calibrated,
+        "certificate": None,
+        "modalities": ["eeg"],
+        "model": score.model_id,
+        "window_s": score.window_s,
+        "delay_s": score.delay_s,
+        "response_s": score.response_s,
+        "age_ms": None if stamp is None else (now_lsl_s - stamp) * 1e3,
+    }
+
+
+def flag_names(bits: int) -> list[str]:
+    """Name the `Flag` bits of a channel, as a person reads them."""
+    return [str(flag.name).lower() for flag in Flag if flag and bits & flag]
+
+
+def quality_fields(frame: FeatureFrame, labels: Sequence[str], anchor: ClockAnchor) -> dict[str, Any]:
+    """Give the fields of a `quality` message: contact, artefact kinds and usable share for each channel."""
+    off = Flag.RAILED | Flag.FLAT | Flag.LINE | Flag.CONTACT
+    return {
+        "t_unix_s": anchor.to_unix(frame.end_s),
+        "t_lsl_s": frame.end_s,
+        "channels": [
+            {
+                "label": label,
+                "contact": not bits & off,
+                "flags": flag_names(bits),
+                "usable": round(float(share), 3),
+            }
+            for label, bits, share in zip(labels, frame.flags.tolist(), frame.quality, strict=True)
+        ],
+    }
+
+
+def bands_fields(
+    frame: FeatureFrame, labels: Sequence[str], schema: FeatureSchema, anchor: ClockAnchor
+) -> dict[str, Any]:
+    """Give the fields of a `bands` message: dB re 1 µV² for each channel and band."""
+    return {
+        "t_unix_s": anchor.to_unix(frame.end_s),
+        "t_lsl_s": frame.end_s,
+        "bands_hz": [list(band) for band in schema.bands_hz],
+        "channels": list(labels),
+        "db": np.round(frame.values * _DB, 2).tolist(),
+    }

@@ -1,0 +1,142 @@
+"""One participant as the service knows them: source, scorer, calibration, and what to say when nothing comes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from streaming.pipeline import Pipeline
+
+from bci.source import Source
+from bci.types import StreamSpec
+from bci.uri import SourceUri
+from feedback.calibration import CalibrationRun
+from feedback.display import DisplayTap
+from inference.bundle import ModelBundle
+from inference.scorer import StreamScorer
+from inference.session import FocusSession
+from inference.types import FocusScore, Reason
+from streaming.features import FeatureSchema
+from streaming.types import StreamStatus
+
+STALE_S = 1.0
+SILENT_EVERY_S = 1.0
+"""In silence one invalid message a second."""
+
+
+@dataclass(slots=True)
+class Participant:
+    """A scored stream. Attributes below `source` are set on the source's and worker's threads, read on any.
+
+    Parameters
+    ----------
+    id
+        Of the stream.
+    uri
+        Where its EEG comes from.
+    source
+        The adapter.
+    model
+        The session that scores it; its bundle names the model.
+    """
+
+    id: str
+    uri: SourceUri
+    source: Source
+    model: FocusSession
+    spec: StreamSpec | None = None
+    pipeline: Pipeline | None = None
+    scorer: StreamScorer | None = None
+    display: DisplayTap | None = None
+    status: StreamStatus = field(default_factory=lambda: StreamStatus("connecting"))
+    calibration: CalibrationRun | None = None
+    paused: bool = False
+    notes: list[str] = field(default_factory=list)
+    newest_s: float | None = None
+    """Stamp of the newest sample that came, LSL clock."""
+    silent_told_s: float = float("-inf")
+    quality_told_s: float = float("-inf")
+    valid_frames: int = 0
+    scored_frames: int = 0
+
+    @property
+    def labels(self) -> list[str]:
+        """Scored electrodes."""
+        return [] if self.spec is None else [self.spec.channels[i].label for i in self.spec.scored]
+
+    def silence(self, now_s: float) -> FocusScore | None:
+        """Give the invalid score that silence asks for at this moment, at most one a second; None where signal flows.
+
+        Parameters
+        ----------
+        now_s
+            LSL clock.
+        """
+        if self.newest_s is not None and now_s - self.newest_s <= STALE_S:
+            return None
+        if now_s - self.silent_told_s < SILENT_EVERY_S:
+            return None
+        self.silent_told_s = now_s
+        reason: Reason = "paused" if self.paused else "no_data" if self.newest_s is None else "stale"
+        if self.scorer is not None:
+            self.scorer.restart()
+            return self.scorer.no_score(reason, self.newest_s)
+        card = self.model.bundle.card
+        return FocusScore(
+            *(None,) * 4,
+            reason=reason,
+            confidence=None,
+            quality=None,
+            calibrated=False,
+            end_s=None,
+            model_id=self.model.bundle.id,
+            window_s=card.window_s,
+            delay_s=0.0,
+            response_s=card.response_s,
+        )
+
+    def view(self, schema: FeatureSchema) -> dict[str, Any]:
+        """Show everything that `GET /v1/streams/{id}` shows."""
+        spec, pipeline, scorer = self.spec, self.pipeline, self.scorer
+        bundle: ModelBundle = self.model.bundle
+        fallbacks = [*self.model.fallbacks, *(pipeline.fallbacks if pipeline else ()), *self.notes]
+        return {
+            "id": self.id,
+            "sources": [self.uri.text],
+            "origin": spec.origin if spec else None,
+            "device": spec.device if spec else None,
+            "profile": spec.profile if spec else None,
+            "profile_verified": spec.profile_verified if spec else False,
+            "channels": [c.label for c in spec.channels] if spec else [],
+            "montage": self.labels,
+            "unassigned": spec.unassigned if spec else False,
+            "state": self.status.state,
+            "detail": self.status.detail,
+            "nominal_rate_hz": spec.nominal_rate_hz if spec else None,
+            "rate_hz": self.status.rate_hz,
+            "lost_samples": self.status.lost_samples,
+            "battery": self.status.battery,
+            "valid_share": self.valid_frames / self.scored_frames if self.scored_frames else None,
+            "paused": self.paused,
+            "model": bundle.id,
+            "provider": self.model.provider,
+            "feature_schema": schema.id,
+            "signal_path": pipeline.report.path if pipeline else None,
+            "mains_hz": pipeline.report.mains_hz if pipeline else None,
+            "delay": {
+                "window_s": bundle.card.window_s,
+                "group_delay_s": pipeline.group_delay_s if pipeline else None,
+                "delay_s": scorer.delay_s if scorer else None,
+                "response_s": bundle.card.response_s,
+            },
+            "baseline": scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None,
+            "fallbacks": fallbacks,
+        }
+
+    def quality_due(self, now_s: float) -> bool:
+        """Say whether half a second has passed since quality and bands were last told."""
+        if 0.0 <= now_s - self.quality_told_s < 0.5:
+            return False
+        self.quality_told_s = now_s
+        return True

@@ -1,0 +1,159 @@
+"""Recordings through the online pipeline: the same chunks, frames, rules and model, only faster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from streaming.pipeline import Pipeline
+
+from bci.errors import BaselineRefusedError, UnsupportedStreamError
+from bci.files import Recording
+from bci.montage import canonical_label
+from bci.types import Channel, Chunk, StreamSpec
+from inference.baseline import Baseline, RestCollector, rebind
+from inference.bundle import ModelBundle
+from inference.scorer import BatchScorer, StreamScorer
+from inference.session import FocusSession
+from inference.types import FocusScore
+from streaming.features import SCHEMA
+
+HOP_S = 0.1
+"""Ten scores a second."""
+
+CHUNK_S = 6.4
+"""64 windows: one full batch of the model."""
+
+Mains = Literal["auto", 50, 60]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of a recording, s from its first sample; `stop_s` None = to its end."""
+
+    start_s: float = 0.0
+    stop_s: float | None = None
+
+
+def keep_channels(spec: StreamSpec, labels: Sequence[str]) -> StreamSpec:
+    """Score these electrodes only.
+
+    Raises
+    ------
+    UnsupportedStreamError
+        Naming what is not there, and what is.
+    """
+    wanted = [canonical_label(label) for label in labels]
+    scored = [spec.channels[i].label for i in spec.scored]
+    lacking = [label for label in wanted if label not in scored]
+    if lacking:
+        msg = f"{spec.device} has no {', '.join(lacking)}; it has {', '.join(scored) or 'no electrode with a position'}"
+        raise UnsupportedStreamError(msg)
+    return replace(spec, channels=tuple(c if c.label in wanted else _unscored(c) for c in spec.channels))
+
+
+def _unscored(channel: Channel) -> Channel:
+    return replace(channel, kind="aux") if channel.kind == "eeg" else channel
+
+
+def _chunks(recording: Recording, spec: StreamSpec, span: Span) -> Iterator[Chunk]:
+    begin = float(recording.stamps_s[0]) if len(recording.stamps_s) else 0.0
+    stop = float("inf") if span.stop_s is None else begin + span.stop_s
+    for chunk in recording.chunks(max(1, round(CHUNK_S * spec.nominal_rate_hz))):
+        stamps = chunk.timestamps_s
+        keep = (stamps >= begin + span.start_s) & (stamps < stop)
+        if keep.all():
+            yield replace(chunk, spec=spec)
+        elif keep.any():
+            first = chunk.first_sample + int(keep.argmax())
+            yield Chunk(spec, chunk.data[keep], stamps[keep], first)
+
+
+class RecordingScorer:
+    """Scores recordings with one model.
+
+    Parameters
+    ----------
+    session
+        The loaded model.
+    mains
+        Line frequency, or `auto` to detect it.
+    channels
+        Electrodes to score; None for all with a position.
+    """
+
+    def __init__(self, session: FocusSession, *, mains: Mains = "auto", channels: Sequence[str] | None = None) -> None:
+        self._session = session
+        self._mains: Mains = mains
+        self._channels = channels
+
+    @property
+    def bundle(self) -> ModelBundle:
+        """The model in use."""
+        return self._session.bundle
+
+    def baseline(self, recording: Recording, span: Span) -> Baseline:
+        """Make a baseline of a span of rest; the state of the eyes is judged, as nobody says it.
+
+        Raises
+        ------
+        BaselineRefusedError
+            `too_short`, `too_noisy` or `other_headset`.
+        """
+        scorer, pipeline, spec = self._begin(recording)
+        if scorer.unassigned:
+            msg = f"{spec.device}: nobody has said where its electrodes are; give `montage=` with the file"
+            raise BaselineRefusedError("other_headset", msg)
+        rest: RestCollector = scorer.collect()
+        for chunk in _chunks(recording, spec, span):
+            for frame in pipeline.process(chunk):
+                scorer.prepare(frame)
+        return rest.finish(time.time(), asked_eyes=None)
+
+    def score(
+        self,
+        recording: Recording,
+        *,
+        baseline: Baseline | None = None,
+        force_baseline: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> Iterator[FocusScore]:
+        """Score a recording, window by window, in the order of time.
+
+        Parameters
+        ----------
+        recording
+            As read by `bci.files.read_recording`.
+        baseline
+            Of the same person; the electrodes are matched by name.
+        force_baseline
+            Score also where the eyes seem to be in the other state than in the baseline (for evaluation).
+        progress
+            Called with the seconds of signal done.
+
+        Yields
+        ------
+        Ten scores a second of signal.
+
+        Raises
+        ------
+        BaselineRefusedError
+            `other_headset`, where the baseline lacks an electrode.
+        """
+        scorer, pipeline, spec = self._begin(recording)
+        if baseline is not None:
+            scorer.use_baseline(rebind(baseline, scorer.owner))
+            scorer.check_baseline = not force_baseline
+        batch = BatchScorer(self._session)
+        for chunk in _chunks(recording, spec, Span()):
+            yield from batch.score([scorer.prepare(frame) for frame in pipeline.process(chunk)])
+            if progress is not None:
+                progress(float(chunk.timestamps_s[-1] - recording.stamps_s[0]))
+
+    def _begin(self, recording: Recording) -> tuple[StreamScorer, Pipeline, StreamSpec]:
+        spec = recording.spec if self._channels is None else keep_channels(recording.spec, self._channels)
+        pipeline = Pipeline(spec, hop_s=HOP_S, mains=self._mains)
+        scorer = StreamScorer(spec.device, spec, self.bundle, SCHEMA, hop_s=HOP_S, group_delay_s=pipeline.group_delay_s)
+        return scorer, pipeline, spec

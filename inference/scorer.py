@@ -1,0 +1,323 @@
+"""From feature frames to focus scores: one `StreamScorer` a person, one `BatchScorer` for all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bci.errors import ModelError
+from bci.types import StreamSpec
+from inference.baseline import Baseline, Owner, RestCollector
+from inference.bundle import ModelBundle
+from inference.eyes import SMOOTHING_S, AlphaIndex, contradicts
+from inference.history import FrameHistory, Window
+from inference.normalise import Features, RunningMean
+from inference.session import MAX_BATCH, FocusSession, channel_bucket
+from inference.smoothing import ScoreTrack
+from inference.types import FocusScore, Reason
+from inference.validity import RULES, judge, off_head
+from streaming.features import FeatureSchema
+from streaming.types import FeatureFrame
+
+OFF_HEAD_ENDS_BASELINE_S = 10.0
+
+
+@dataclass(slots=True)
+class Due:
+    """A window that waits for the model, or the reason why it does not.
+
+    Parameters
+    ----------
+    scorer
+        Whose window it is.
+    frame
+        The frame that it ends with.
+    reason
+        Why the window is not scored; None where it is.
+    x
+        float32 (channels, tokens, bands), normalised.
+    window
+        For mask and quality.
+    quality
+        Share of usable channel-time.
+    calibrated
+        True where x is relative to a personal baseline.
+    """
+
+    scorer: StreamScorer
+    frame: FeatureFrame
+    reason: Reason | None
+    x: Features | None
+    window: Window
+    quality: float
+    calibrated: bool
+
+
+class StreamScorer:
+    """Everything that one person's scores depend on. Used by one thread.
+
+    Parameters
+    ----------
+    participant
+        Id of the scored stream.
+    spec
+        Of its EEG source.
+    bundle
+        The model.
+    schema
+        Feature schema of the pipeline that makes the frames.
+    hop_s
+        Time between two frames, s.
+    group_delay_s
+        Of the filter bank at 10 Hz, s.
+    smoothing_s
+        Time constant of `value`, s.
+
+    Raises
+    ------
+    ModelError
+        If the model was trained on another feature schema.
+    """
+
+    def __init__(
+        self,
+        participant: str,
+        spec: StreamSpec,
+        bundle: ModelBundle,
+        schema: FeatureSchema,
+        *,
+        hop_s: float,
+        group_delay_s: float,
+        smoothing_s: float = 1.0,
+    ) -> None:
+        card = bundle.card
+        if card.feature_schema != schema.id:
+            msg = (
+                f"{bundle.id} was trained on features '{card.feature_schema}', this pipeline makes '{schema.id}'; "
+                "train it again with `focusloop train`, or take a model of this schema (`focusloop models`)"
+            )
+            raise ModelError(msg)
+        channels = [spec.channels[i] for i in spec.scored]
+        labels = tuple(c.label for c in channels)
+        columns = np.array([schema.bands_hz.index(band) for band in card.bands_hz])
+        shape = (len(channels), len(columns))
+        self.unassigned = spec.unassigned
+        self.paused = False
+        self.check_baseline = True
+        self.owner = Owner(participant, spec.device, labels, bundle.id)
+        self.positions_m = np.array([c.position_m for c in channels], np.float32).reshape(len(channels), 3)
+        self.index = AlphaIndex(card.bands_hz)
+        self.hop_s = hop_s
+        self.card = card
+        self.model_id = bundle.id
+        self.delay_s = group_delay_s + smoothing_s
+        self._shape = shape
+        self._history = FrameHistory(shape[0], columns, card.tokens, round(card.token_s / hop_s))
+        usual = card.normalisation
+        self._running = RunningMean(shape, hop_s, usual.population, usual.prior_s, usual.time_constant_s)
+        self._track = ScoreTrack(hop_s, smoothing_s)
+        self._baseline: Baseline | None = None
+        self._ended: Baseline | None = None
+        self._mean: Features | None = None
+        self._alpha: float | None = None
+        self._alpha_gain = 1.0 - math.exp(-hop_s / SMOOTHING_S)
+        self._off_s = 0.0
+        self._collector: RestCollector | None = None
+        self.newest: FeatureFrame | None = None
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline in use."""
+        return self._baseline
+
+    def use_baseline(self, baseline: Baseline | None) -> None:
+        """Score against this baseline from the next frame on; None goes back to the running mean."""
+        self._baseline = baseline
+        self._ended = None
+        self._mean = baseline.array() if baseline else None
+        self._alpha = None
+        self._off_s = 0.0
+        self._track.restart()
+
+    def collect(self) -> RestCollector:
+        """Begin to gather a rest from the frames that come; ends with `stop_collecting`."""
+        self._collector = RestCollector(self.owner, self.hop_s, self.index, *self._shape)
+        return self._collector
+
+    def stop_collecting(self) -> None:
+        """Gather no more."""
+        self._collector = None
+
+    def prepare(self, frame: FeatureFrame) -> Due:
+        """Take in a frame and say whether its window can be scored."""
+        self.newest = frame
+        relative = self._history.push(frame)
+        window = self._history.window()
+        if window.bridged > RULES.bridged_share:
+            self._history.forget()
+            window = self._history.window()
+        usable = window.usable[:, -1]
+        if frame.settled:
+            self._running.update(relative, usable)
+            if self._collector is not None:
+                self._collector.add(relative, usable)
+        self._follow_eyes(relative, usable)
+        self._follow_headset(window)
+        quality = float((window.quality * window.usable).mean())
+        reason = self._reason(window)
+        if reason is not None:
+            return Due(self, frame, reason, None, window, quality, self.calibrated)
+        mean = self._running.mean if self._mean is None else self._mean
+        return Due(self, frame, None, window.relative - mean[:, None, :], window, quality, self.calibrated)
+
+    @property
+    def calibrated(self) -> bool:
+        """True where a personal baseline is in use."""
+        return self._baseline is not None
+
+    def _reason(self, window: Window) -> Reason | None:
+        if self.paused:
+            return "paused"
+        if self.unassigned:
+            return "unassigned"
+        return judge(window)
+
+    def _follow_eyes(self, relative: Features, usable: NDArray[np.bool_]) -> None:
+        index = self.index.of(relative, usable)
+        if index is not None:
+            self._alpha = index if self._alpha is None else self._alpha + self._alpha_gain * (index - self._alpha)
+
+    def _follow_headset(self, window: Window) -> None:
+        # A headset that was off for 10 s does not sit the same way again: its baseline ends, unless confirmed.
+        lifted = off_head(window.flags[:, -1]).mean() >= RULES.off_head_share
+        self._off_s = self._off_s + self.hop_s if lifted else 0.0
+        if self._baseline is not None and self._off_s >= OFF_HEAD_ENDS_BASELINE_S:
+            ended = self._baseline
+            self.use_baseline(None)
+            self._ended = ended
+
+    def confirm_baseline(self) -> bool:
+        """Take back the baseline that ended because the headset was off; False where there is none."""
+        if self._ended is None:
+            return False
+        self.use_baseline(self._ended)
+        return True
+
+    def finish(self, due: Due, logit: float, spread: float, ood: float) -> FocusScore:
+        """Make the score of a window from what the graph said of it."""
+        limits = self.card.ood
+        if ood > (limits.threshold if due.calibrated else limits.threshold_uncalibrated):
+            return self.refuse(due, "out_of_distribution")
+        if self.check_baseline and self._baseline is not None and self._alpha is not None:
+            other = contradicts(self._alpha, self._baseline.alpha_index, self._baseline.eyes)
+            if other:
+                return self.refuse(due, "baseline_mismatch")
+        raw = 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
+        value, steady, relative = self._track.add(raw, due.frame.hop, due.frame.generation)
+        return FocusScore(
+            value=value,
+            steady=steady,
+            relative=relative,
+            raw=raw,
+            reason=None,
+            confidence=self._confidence(value, spread, due),
+            quality=due.quality,
+            calibrated=due.calibrated,
+            end_s=due.frame.end_s,
+            model_id=self.model_id,
+            window_s=self.card.window_s,
+            delay_s=self.delay_s,
+            response_s=self.card.response_s,
+        )
+
+    def restart(self) -> None:
+        """Forget the smoothed value, after silence."""
+        self._track.restart()
+
+    def refuse(self, due: Due, reason: Reason) -> FocusScore:
+        """Give the score of a window that has none."""
+        self.restart()
+        return self.no_score(reason, due.frame.end_s)
+
+    def no_score(self, reason: Reason, end_s: float | None = None) -> FocusScore:
+        """Give no score, with its reason: every number is None."""
+        return FocusScore(
+            value=None,
+            steady=None,
+            relative=None,
+            raw=None,
+            reason=reason,
+            confidence=None,
+            quality=None,
+            calibrated=self.calibrated,
+            end_s=end_s,
+            model_id=self.model_id,
+            window_s=self.card.window_s,
+            delay_s=self.delay_s,
+            response_s=self.card.response_s,
+        )
+
+    def _confidence(self, value: float, spread: float, due: Due) -> float:
+        """Take the card's expected accuracy, less where members disagree and where the window has holes."""
+        table = self.card.confidence
+        accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
+        expected = float(np.interp(abs(value - 0.5), table.margin, accuracy))
+        intact = due.quality * (1.0 - due.window.bridged) / (1.0 + spread)
+        return 0.5 + max(0.0, expected - 0.5) * intact
+
+
+class BatchScorer:
+    """Scores the windows of many streams in as few model calls as their channel counts allow.
+
+    Parameters
+    ----------
+    session
+        The loaded model; all scorers share it.
+    """
+
+    def __init__(self, session: FocusSession) -> None:
+        self._session = session
+        self.calls = 0
+
+    def score(self, dues: Sequence[Due]) -> list[FocusScore]:
+        """Score windows; the order of one stream's windows is the order of time.
+
+        Returns
+        -------
+        One score for each window, in the order given.
+        """
+        groups: dict[int, list[int]] = {}
+        for position, due in enumerate(dues):
+            if due.x is not None:
+                groups.setdefault(channel_bucket(due.x.shape[0]), []).append(position)
+        said: dict[int, tuple[float, float, float]] = {}
+        for bucket, positions in groups.items():
+            for start in range(0, len(positions), MAX_BATCH):
+                self._run(dues, positions[start : start + MAX_BATCH], bucket, said)
+        return [
+            due.scorer.finish(due, *said[position]) if due.reason is None else due.scorer.refuse(due, due.reason)
+            for position, due in enumerate(dues)
+        ]
+
+    def _run(
+        self, dues: Sequence[Due], positions: Sequence[int], bucket: int, said: dict[int, tuple[float, float, float]]
+    ) -> None:
+        x, where, mask = self._session.inputs(len(positions), bucket)
+        mask[:] = True
+        for row, position in enumerate(positions):
+            due = dues[position]
+            assert due.x is not None  # noqa: S101 - only windows with x are grouped
+            channels = due.x.shape[0]
+            x[row, :channels] = due.x
+            x[row, channels:] = 0.0
+            where[row, :channels] = due.scorer.positions_m
+            where[row, channels:] = 0.0
+            mask[row, :channels] = ~due.window.usable
+        output = self._session.run(x, where, mask)
+        self.calls += 1
+        for row, position in enumerate(positions):
+            said[position] = (float(output.logit[row]), float(output.spread[row]), float(output.ood[row]))

@@ -1,0 +1,71 @@
+"""What a person sees of a score over time: smoothed, steady over 20 s, and relative to their own session."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+STEADY_S = 20.0
+_BINS = 1000
+
+
+class ScoreTrack:
+    """Causal smoothing of the valid scores of one person.
+
+    A gap never bridges: after a score that was not valid the smoothing starts anew, so that no old value is given as
+    if it were fresh. `steady` and `relative` look over gaps, as they are defined.
+
+    Parameters
+    ----------
+    hop_s
+        Time between two scores, s.
+    smoothing_s
+        Time constant of `value`, s.
+    """
+
+    def __init__(self, hop_s: float, smoothing_s: float) -> None:
+        self._gain = 1.0 - math.exp(-hop_s / smoothing_s)
+        self._span = round(STEADY_S / hop_s)
+        self._recent: deque[tuple[int, float]] = deque()
+        self._sum = 0.0
+        self._generation = -1
+        self._value: float | None = None
+        self._counts = np.zeros(_BINS, np.int64)
+        self._total = 0
+
+    def restart(self) -> None:
+        """Forget the smoothed value."""
+        self._value = None
+
+    def add(self, raw: float, hop: int, generation: int) -> tuple[float, float, float]:
+        """Take in a valid raw score.
+
+        Parameters
+        ----------
+        raw
+            0..1.
+        hop, generation
+            Of the frame that it belongs to.
+
+        Returns
+        -------
+        value, steady, relative; each 0..1.
+        """
+        if generation != self._generation:
+            self._generation = generation
+            self._recent.clear()
+            self._sum = 0.0
+        self._value = raw if self._value is None else self._value + self._gain * (raw - self._value)
+        self._recent.append((hop, raw))
+        self._sum += raw
+        while self._recent[0][0] <= hop - self._span:
+            self._sum -= self._recent.popleft()[1]
+        steady = min(1.0, max(0.0, self._sum / len(self._recent)))
+        place = min(_BINS - 1, int(self._value * _BINS))
+        below = int(self._counts[:place].sum())
+        self._counts[place] += 1
+        self._total += 1
+        relative = (below + 0.5 * int(self._counts[place])) / self._total
+        return self._value, steady, relative
