@@ -34,12 +34,12 @@ _KINDS = (
     ("emg", re.compile(r"\b(?:emg|chin)", re.IGNORECASE)),
     ("ref", re.compile(r"^(?:ref|gnd|ground|bias|drl|cms|[am][12](?:[\s\-+]+[am][12])?)$", re.IGNORECASE)),
     ("gaze", re.compile(r"^(?:gaze|pupil|confidence)", re.IGNORECASE)),
-    ("marker", re.compile(r"\b(?:marker|trigger|trig|stim?|status|annotations?|event)s?\b", re.IGNORECASE)),
+    ("marker", re.compile(r"marker|\b(?:trigger|trig|stim?|status|annotation|event)s?\b", re.IGNORECASE)),
     (
         "aux",
         re.compile(
             r"\b(?:aux|acc|accel|gyro|mag|ppg|resp|eda|gsr|spo2|temp|batt?|counter|sample.?(?:index|number)|time.?stamp"
-            r"|validation|cq|packet|impedance|digital|analog)",
+            r"|validation|(?:raw)?cq|packet|interpolate|impedance|digital|analog)",
             re.IGNORECASE,
         ),
     ),

@@ -112,6 +112,10 @@ def test_right_is_positive_x_front_positive_y_up_positive_z() -> None:
         ("AccX", "aux"),
         ("STI 014", "marker"),
         ("TRIGGER", "marker"),
+        ("HardwareMarker", "marker"),  # EmotivPRO's columns beside the EEG
+        ("Interpolate", "aux"),
+        ("Timestamp", "aux"),
+        ("Battery Level", "aux"),
     ],
 )
 def test_names_tell_what_is_no_eeg(text: str, kind: str) -> None:
