@@ -1,0 +1,1 @@
+"""Scores for programs that speak LSL or OSC instead of WebSocket."""

@@ -1,0 +1,1 @@
+"""The service: scores, states and commands over HTTP and WebSocket."""

@@ -1,0 +1,205 @@
+"""Routes of `/v1`, and the few that need no token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+
+from feedback.service.access import Access, ForbiddenError, Principal, bearer
+from feedback.service.asyncapi import asyncapi_document
+from feedback.service.local_files import confine
+from feedback.service.metrics import Metrics
+from feedback.service.ports import Participants
+from feedback.service.problems import LaterError, problem
+from feedback.service.schemas import AddStream, IssueToken, MoveSimulator, Problem, SetPaused, StartCalibration
+from feedback.service.settings import ServiceSettings, is_loopback
+
+PAGE = Path(__file__).resolve().parents[1] / "page"
+_PAGE_FILES = {"": "index.html", "page.js": "page.js", "trace.js": "trace.js", "page.css": "page.css"}
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What the routes work on; kept in `app.state.routed`."""
+
+    participants: Participants
+    access: Access
+    settings: ServiceSettings
+    metrics: Metrics
+    server: str
+
+
+def _routed(request: Request) -> Routed:
+    routed: Routed = request.app.state.routed
+    return routed
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+def _principal(request: Request) -> Principal:
+    access = _routed(request).access
+    return access.authenticate(bearer(request.headers.get("authorization")), _address(request))
+
+
+def _operator(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+    if not principal.operator:
+        msg = f"this token reads '{principal.stream}' only; it takes the operator's token"
+        raise ForbiddenError(msg)
+    return principal
+
+
+def _reader(stream: str, principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+    if not principal.may_read(stream):
+        msg = f"this token reads '{principal.stream}' only"
+        raise ForbiddenError(msg)
+    return principal
+
+
+In = Annotated[Routed, Depends(_routed)]
+Operator = Depends(_operator)
+Reader = Depends(_reader)
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "content": {"application/problem+json": {}}}}
+v1 = APIRouter(prefix="/v1", responses=_PROBLEMS)
+open_routes = APIRouter()
+
+
+@v1.get("/streams", summary="All streams that the token may read")
+async def list_streams(routed: In, principal: Annotated[Principal, Depends(_principal)]) -> dict[str, Any]:
+    """List streams."""
+    return {"streams": [view for view in routed.participants.views() if principal.may_read(str(view["id"]))]}
+
+
+@v1.post("/streams", status_code=201, dependencies=[Operator], summary="Open a stream")
+async def add_stream(body: AddStream, routed: In, response: Response) -> dict[str, Any]:
+    """Open a stream; its id must be free."""
+    sources = [confine(uri, routed.settings.data_dir) for uri in body.sources]
+    view = await routed.participants.add(body.id, sources, body.montage, body.model)
+    response.headers["Location"] = f"/v1/streams/{body.id}"
+    return view
+
+
+@v1.get("/streams/{stream}", dependencies=[Reader], summary="One stream: device, montage, rate, loss, delay, model")
+async def show_stream(stream: str, routed: In) -> dict[str, Any]:
+    """Show a stream."""
+    return routed.participants.view(stream)
+
+
+@v1.delete("/streams/{stream}", status_code=204, dependencies=[Operator], summary="Close a stream")
+async def remove_stream(stream: str, routed: In) -> None:
+    """Close a stream and release its devices."""
+    await routed.participants.remove(stream)
+
+
+@v1.post("/streams/{stream}/calibration", status_code=202, dependencies=[Operator], summary="Record a baseline")
+async def start_calibration(stream: str, routed: In, body: StartCalibration | None = None) -> dict[str, Any]:
+    """Begin a calibration; follow it on the `calibration` topic."""
+    asked = body or StartCalibration()
+    return await routed.participants.start_calibration(stream, asked.seconds, asked.phases)
+
+
+@v1.get("/streams/{stream}/calibration", dependencies=[Reader], summary="The running or last calibration")
+async def show_calibration(stream: str, routed: In) -> dict[str, Any]:
+    """Show a calibration."""
+    return routed.participants.calibration(stream)
+
+
+@v1.delete("/streams/{stream}/calibration", status_code=204, dependencies=[Operator], summary="Cancel a calibration")
+async def cancel_calibration(stream: str, routed: In) -> None:
+    """Cancel a calibration."""
+    await routed.participants.cancel_calibration(stream)
+
+
+@v1.put("/streams/{stream}/paused", dependencies=[Operator], summary="Pause or resume scoring")
+async def set_paused(stream: str, body: SetPaused, routed: In) -> dict[str, Any]:
+    """Pause or resume; paused scores have the reason `paused`."""
+    routed.participants.set_paused(stream, body.paused)
+    return {"paused": body.paused}
+
+
+@v1.put("/streams/{stream}/simulator", dependencies=[Operator], summary="The slider and buttons of simulator:manual")
+async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[str, Any]:
+    """Move the simulated participant's attention, or make a fault."""
+    routed.participants.simulate(stream, body.attention, body.fault)
+    return {"attention": body.attention, "fault": body.fault}
+
+
+@v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Arrives with a later version")
+async def set_controller(stream: str, routed: In) -> None:
+    """Refuse, clearly."""
+    routed.participants.view(stream)
+    msg = "difficulty controllers arrive with a later version"
+    raise LaterError(msg)
+
+
+@v1.get("/devices", dependencies=[Operator], summary="What is here, and what could be")
+async def devices(routed: In) -> Mapping[str, Any]:
+    """Look for devices."""
+    return await routed.participants.devices()
+
+
+@v1.get("/models", dependencies=[Operator], summary="Models that were found")
+async def models(routed: In) -> dict[str, Any]:
+    """List models."""
+    return {"models": routed.participants.models()}
+
+
+@v1.post("/tokens", status_code=201, dependencies=[Operator], summary="A token that reads one stream")
+def issue_token(body: IssueToken, routed: In) -> dict[str, Any]:
+    """Make a participant's token; it is shown once."""
+    issued = routed.access.issue(body.scope.removeprefix("participant:"), body.hours)
+    return {"token": issued.token, "scope": issued.scope, "expires_unix_s": issued.expires_unix_s}
+
+
+@v1.api_route(
+    "/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False, dependencies=[Operator]
+)
+async def nothing_here(path: str) -> Response:
+    """Ask for a token before saying that a route does not exist."""
+    return problem(404, "not_found", f"/v1/{path} does not exist; see /openapi.json")
+
+
+@open_routes.get("/healthz", summary="The process lives")
+async def healthz(routed: In) -> dict[str, Any]:
+    """Say that the event loop runs."""
+    return {"status": "ok", "server": routed.server}
+
+
+@open_routes.get("/readyz", summary="Scores can be made")
+async def readyz(routed: In) -> Response:
+    """Say whether scores can be made; 503 until then."""
+    ready, detail = routed.participants.ready()
+    if not ready:
+        return problem(503, "not_ready", detail or "the service is starting", {"Retry-After": "1"})
+    return JSONResponse({"status": "ready", "detail": detail})
+
+
+@open_routes.get("/metrics", summary="Prometheus metrics, from loopback or with the operator's token")
+async def metrics(request: Request, routed: In) -> Response:
+    """Show metrics."""
+    if not is_loopback(_address(request)):
+        _operator(_principal(request))
+    return Response(routed.metrics.render(), media_type=Metrics.MEDIA_TYPE)
+
+
+@open_routes.get("/asyncapi.json", summary="AsyncAPI 3 description of /v1/ws")
+async def asyncapi(routed: In) -> dict[str, Any]:
+    """Describe the WebSocket."""
+    return asyncapi_document(routed.server.partition("/")[2])
+
+
+@open_routes.get("/{name}", include_in_schema=False)
+@open_routes.get("/", include_in_schema=False)
+async def page(name: str = "") -> Response:
+    """Give out the live page."""
+    file = _PAGE_FILES.get(name)
+    if file is None:
+        return problem(404, "not_found", f"/{name} does not exist")
+    return FileResponse(PAGE / file)

@@ -1,0 +1,131 @@
+"""What the service needs of the rest of the house: the port that `feedback/participants.py` implements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from feedback.service.hub import Hub
+
+View = dict[str, Any]
+"""A JSON object as HTTP gives it out; keys as in `feedback.service.schemas.StreamView`."""
+
+
+class Participants(Protocol):
+    """The scored streams of this service, as HTTP and WebSocket see them.
+
+    All methods are called on the event loop; those that wait for a device are coroutines, the others return at once.
+    """
+
+    async def startup(self, hub: Hub) -> None:
+        """Start the engine and the configured participants; return before models and devices are ready.
+
+        Raises
+        ------
+        FocusloopError
+            The service ends with this sentence.
+        """
+        ...
+
+    async def shutdown(self) -> None:
+        """Release boards, inlets and files; within 2 s."""
+        ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Say whether scores can be made, and in a sentence what is missing."""
+        ...
+
+    def views(self) -> list[View]:
+        """List all streams, in the order they were added."""
+        ...
+
+    def view(self, stream: str) -> View:
+        """Show one stream.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    async def add(self, stream: str, sources: Sequence[str], montage: Sequence[str] | None, model: str | None) -> View:
+        """Open a new stream.
+
+        Raises
+        ------
+        ConflictError
+            The id is taken.
+        ConfigError, SourceError, ProfileError, ModelError
+            It cannot be opened as asked.
+        """
+        ...
+
+    async def remove(self, stream: str) -> None:
+        """Close a stream and release its devices.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    async def start_calibration(self, stream: str, seconds: float, phases: Sequence[str]) -> View:
+        """Begin recording a baseline; gives the state that `calibration` shows.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConflictError
+            One is running, or there is nothing to record.
+        """
+        ...
+
+    def calibration(self, stream: str) -> View:
+        """Show the running or last calibration.
+
+        Raises
+        ------
+        NoSuchStreamError
+            No such stream; a stream never calibrated has the state `none`.
+        """
+        ...
+
+    async def cancel_calibration(self, stream: str) -> None:
+        """End a running calibration without a baseline; nothing happens where none runs.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def set_paused(self, stream: str, paused: bool) -> None:
+        """Pause or resume scoring; paused scores have the reason `paused`.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
+        """Move the slider of `simulator:manual`; attention None leaves it, fault None ends the fault.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConflictError
+            The stream's source is not `simulator:manual`.
+        ConfigError
+            No such fault.
+        """
+        ...
+
+    async def devices(self) -> Mapping[str, Any]:
+        """Say what is here and what could be: `{"here": [...], "possible": [...]}`."""
+        ...
+
+    def models(self) -> list[View]:
+        """List the models that were found."""
+        ...

@@ -1,0 +1,197 @@
+"""Participants without devices or models: the service is tested against the port alone.
+
+Run as a program it is a whole service: `python fake_participants.py '{"port": 0, ...}'` prints its URL.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError, SourceNotFoundError
+from bci.uri import parse_uri
+from feedback.service.hub import Hub
+from feedback.service.ports import View
+
+FOCUS: dict[str, Any] = {
+    "t_unix_s": 1795305600.123,
+    "t_lsl_s": 90321.456,
+    "origin": "simulator",
+    "value": 0.71,
+    "steady": 0.68,
+    "relative": 0.62,
+    "raw": 0.74,
+    "valid": True,
+    "reason": None,
+    "confidence": 0.83,
+    "quality": 0.97,
+    "calibrated": True,
+    "certificate": None,
+    "modalities": ["eeg"],
+    "model": "focus-attention@1.0.0",
+    "window_s": 4.0,
+    "delay_s": 1.1,
+    "response_s": 2.9,
+    "age_ms": 1.4,
+}
+
+
+class FakeParticipants:
+    """Keeps what it was told; scores come from a thread of its own, as the engine's do."""
+
+    def __init__(self, streams: Sequence[str] = ("p01",), score_hz: float = 0.0, slow_start: bool = False) -> None:
+        self.hub: Hub | None = None
+        self.is_ready = not slow_start
+        self.fail_startup: str | None = None
+        self._streams: dict[str, View] = {}
+        for stream in streams:
+            self._open(stream, ["simulator:manual"])
+        self._score_hz = score_hz
+        self._stop = threading.Event()
+        self._worker = threading.Thread(target=self._score, name="worker", daemon=True)
+        self._calibrations: dict[str, View] = {}
+        self.simulated: dict[str, tuple[float | None, str | None]] = {}
+
+    def _open(self, stream: str, sources: Sequence[str]) -> View:
+        view: View = {
+            "id": stream,
+            "sources": list(sources),
+            "state": "streaming",
+            "origin": "simulator",
+            "device": "Simulated headset",
+            "paused": False,
+        }
+        self._streams[stream] = view
+        return view
+
+    def _score(self) -> None:
+        began_s, count = time.monotonic(), 0
+        while not self._stop.wait(max(0.0, began_s + count / self._score_hz - time.monotonic())):
+            count += 1
+            for stream in list(self._streams):
+                assert self.hub is not None
+                self.hub.publish(stream, "focus", {**FOCUS, "t_lsl_s": time.monotonic()})
+
+    async def startup(self, hub: Hub) -> None:
+        if self.fail_startup is not None:
+            raise SourceError(self.fail_startup)
+        self.hub = hub
+        for stream in self._streams:
+            self._tell(stream)
+        if self._score_hz > 0:
+            self._worker.start()
+
+    def _tell(self, stream: str) -> None:
+        assert self.hub is not None
+        status = {"state": "streaming", "detail": "", "rate_hz": 250.0, "lost_samples": 0, "battery": None}
+        self.hub.publish(stream, "status", status)
+
+    async def shutdown(self) -> None:
+        self._stop.set()
+        if self._worker.is_alive():
+            self._worker.join(timeout=2.0)
+
+    def ready(self) -> tuple[bool, str]:
+        return self.is_ready, "" if self.is_ready else "the model is warming up"
+
+    def views(self) -> list[View]:
+        return list(self._streams.values())
+
+    def view(self, stream: str) -> View:
+        found = self._streams.get(stream)
+        if found is None:
+            msg = f"no stream '{stream}'"
+            raise NoSuchStreamError(msg)
+        return found
+
+    async def add(self, stream: str, sources: Sequence[str], montage: Sequence[str] | None, model: str | None) -> View:
+        if stream in self._streams:
+            msg = f"stream '{stream}' is there already"
+            raise ConflictError(msg)
+        for uri in sources:
+            if parse_uri(uri).scheme == "lsl":
+                msg = "no LSL stream found; see `focusloop devices`"
+                raise SourceNotFoundError(msg)
+        view = self._open(stream, sources)
+        view["montage"] = montage
+        view["model"] = model
+        self._tell(stream)
+        return view
+
+    async def remove(self, stream: str) -> None:
+        self.view(stream)
+        del self._streams[stream]
+        assert self.hub is not None
+        self.hub.forget(stream)
+
+    async def start_calibration(self, stream: str, seconds: float, phases: Sequence[str]) -> View:
+        self.view(stream)
+        if self._calibrations.get(stream, {}).get("state") == "running":
+            msg = "a calibration is running"
+            raise ConflictError(msg)
+        self._calibrations[stream] = {
+            "state": "running",
+            "phase": phases[0],
+            "progress": 0.0,
+            "code": None,
+            "message": f"{seconds:g} s",
+        }
+        assert self.hub is not None
+        self.hub.publish(stream, "calibration", self._calibrations[stream])
+        return self._calibrations[stream]
+
+    def calibration(self, stream: str) -> View:
+        self.view(stream)
+        return self._calibrations.get(stream, {"state": "none"})
+
+    async def cancel_calibration(self, stream: str) -> None:
+        self.view(stream)
+        self._calibrations[stream] = {"state": "cancelled"}
+
+    def set_paused(self, stream: str, paused: bool) -> None:
+        self.view(stream)["paused"] = paused
+
+    def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
+        if self.view(stream)["sources"] != ["simulator:manual"]:
+            msg = f"'{stream}' is no simulator:manual"
+            raise ConflictError(msg)
+        if fault not in (None, "stale"):
+            msg = f"unknown fault '{fault}'; known: stale"
+            raise ConfigError(msg)
+        self.simulated[stream] = (attention, fault)
+
+    async def devices(self) -> Mapping[str, Any]:
+        return {"here": [], "possible": []}
+
+    def models(self) -> list[View]:
+        return [{"id": "focus-attention@1.0.0"}]
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    from feedback.service.app import run_service
+    from feedback.service.settings import ServiceError, ServiceSettings
+
+    options = json.loads(sys.argv[1])
+    settings = ServiceSettings(
+        host=options.get("host", "127.0.0.1"),
+        port=options.get("port", 0),
+        token=options.get("token"),
+        allow_origins=tuple(options.get("allow_origins", ())),
+        data_dir=Path(options["data_dir"]),
+    )
+    fake = FakeParticipants(options.get("streams", ["p01"]), options.get("score_hz", 0.0))
+    fake.fail_startup = options.get("fail_startup")
+    try:
+        run_service(settings, fake, announce=lambda url: print(url, flush=True))  # noqa: T201 - its answer
+    except (ServiceError, SourceError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
