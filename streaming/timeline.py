@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from bci.errors import UnsupportedStreamError
 from bci.types import Chunk, StreamSpec
 from streaming import timeline_kernel as k
+from streaming.compiled import Compiled, compile_function
 
 MEASURED, BRIDGED, MISSING = k.MEASURED, k.BRIDGED, k.MISSING
 """Values of `RegularBlock.state`: a sample that came, one of a gap up to 100 ms, one of a gap up to 1 s."""
@@ -90,6 +92,18 @@ class TimelineReport:
     jitter_ms: float
 
 
+@functools.cache
+def compiled_kernel() -> Compiled:
+    """Compile the inner loop once a process; where that fails the same function runs as Python, bit for bit."""
+    try:
+        from numba.extending import register_jitable
+    except Exception as error:  # numba fails in many ways, and each has the same answer
+        return Compiled(k.advance, compiled=False, notes=(f"timeline: {type(error).__name__}: {error}",))
+    for function in k.CALLED:
+        register_jitable(function)
+    return compile_function(k.advance, k.SIGNATURE)
+
+
 class Timeline:
     """Loss and jitter of one stream made into regular samples, without looking ahead.
 
@@ -133,6 +147,7 @@ class Timeline:
         self._held_lost = np.zeros(n_held, dtype=np.int64)
         self._events_at = np.zeros((k.EVENTS, 2), dtype=np.int64)
         self._events_s = np.zeros(k.EVENTS)
+        self._advance = compiled_kernel().function
 
     def process(self, chunk: Chunk) -> list[RegularBlock]:
         """Take a chunk and give the regular samples that it completes.
@@ -160,7 +175,7 @@ class Timeline:
             out_state = np.empty(room, dtype=np.uint8)
             out_bad = np.empty(out_uv.shape, dtype=np.uint8)
             bad_before = ints[k.I_BAD]
-            index, produced, events = k.advance(
+            index, produced, events = self._advance(
                 uv, stamps, self._columns, chunk.first_sample, index, self._floats, ints, self._window, self._last,
                 self._held_uv, self._held_s, self._held_lost, out_uv, out_s, out_state, out_bad, self._events_at,
                 self._events_s,

@@ -6,20 +6,12 @@ state lives in two small arrays (indices below), which keeps the compiled signat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numba
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Bytes = NDArray[np.uint8]
-    Samples = NDArray[np.float32]
-
-kernel = numba.njit(nogil=True)
+Floats = Any  # float64 (n,) or (n, channels); the signature of the compiled kernel holds them to it
+Ints = Any  # int64
+Bytes = Any  # uint8
+Samples = Any  # float32 (n, channels)
 
 # Float state: time and period of the loop, its jitter, the last stamp that came and the last that was put out.
 F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST = range(6)
@@ -60,23 +52,21 @@ NO_RESET, GAP, SPARSE, OFF, CLOCK = 0, 1, 2, 3, 4
 
 BRIDGE_S, LONGEST_S, CLOCK_S, PERSISTS_S, JITTER_S = 0.1, 1.0, 900.0, 0.25, 2.0
 PERIOD_TOLERANCE = 0.1
+LARGEST_JITTER_S = 0.05
 EVENTS = 4
 UNDECIDED, ORDINARY = -1, 0
 
 
-@kernel
 def finite(value: float) -> bool:
     """Tell numbers from NaN and infinity."""
     return value - value == 0.0
 
 
-@kernel
 def threshold(floats: Floats) -> float:
     """How far off a stamp is suspicious: four mean deviations, and at least most of a period."""
     return max(0.6 * floats[F_PERIOD], 4.0 * floats[F_JITTER])
 
 
-@kernel
 def follow(floats: Floats, ints: Ints, predicted: float, stamp: float) -> None:
     """Move the phase-locked loop by one sample: an expanding memory until it is full, then steady.
 
@@ -102,12 +92,11 @@ def follow(floats: Floats, ints: Ints, predicted: float, stamp: float) -> None:
     floats[F_TIME] = predicted + max(-0.5 * period, min(0.5 * period, bounded * 4.0 / memory))
     period += bounded * 6.0 / (memory * memory)
     floats[F_PERIOD] = max(nominal * (1.0 - PERIOD_TOLERANCE), min(nominal * (1.0 + PERIOD_TOLERANCE), period))
-    floats[F_JITTER] += (size - floats[F_JITTER]) * nominal / JITTER_S
+    floats[F_JITTER] += (min(size, LARGEST_JITTER_S) - floats[F_JITTER]) * nominal / JITTER_S
     if ints[I_MEMORY] < ints[I_MEMORY_LAST]:
         ints[I_MEMORY] += 1
 
 
-@kernel
 def watch(floats: Floats, ints: Ints, stamp: float) -> float:
     """Notice stamps that stay off on one side without a gap; return how far they are off where that calls for a reset.
 
@@ -132,7 +121,6 @@ def watch(floats: Floats, ints: Ints, stamp: float) -> float:
     return 0.0
 
 
-@kernel
 def note(ints: Ints, window: Bytes, filled: int) -> None:
     """Count what was not measured within the window that a model sees."""
     at = ints[I_WINDOW_AT]
@@ -141,7 +129,6 @@ def note(ints: Ints, window: Bytes, filled: int) -> None:
     ints[I_WINDOW_AT] = at + 1 if at + 1 < window.shape[0] else 0
 
 
-@kernel
 def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
     """Start at a stamp; the period and the jitter are the device's and stay."""
     ints[I_STARTED] = 1
@@ -156,7 +143,6 @@ def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
         floats[F_TIME] = stamp - floats[F_PERIOD]
 
 
-@kernel
 def fill(
     floats: Floats,
     ints: Ints,
@@ -185,7 +171,6 @@ def fill(
         note(ints, window, 1)
 
 
-@kernel
 def put(
     floats: Floats,
     ints: Ints,
@@ -217,7 +202,6 @@ def put(
         floats[F_LAST] = stamp
 
 
-@kernel
 def judge(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
     """Decide about the oldest sample in hand: `ORDINARY`, `UNDECIDED`, or how many samples went missing before it.
 
@@ -249,10 +233,12 @@ def judge(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
         least = min(least, residual)
         if held_s[slot] - stamp >= max(2.5 * period, limit):
             return int(min(least / period, 1e9) + 0.5)
-    return ORDINARY if ints[I_HELD] == size else UNDECIDED
+    if ints[I_HELD] < size:
+        return UNDECIDED
+    ints[I_CLEAR] = size - 1
+    return ORDINARY
 
 
-@kernel
 def why_reset(floats: Floats, ints: Ints, window: Bytes, missing: int) -> int:
     """Say why the timeline cannot bridge so many samples; 0 where it can."""
     gap_s = missing * floats[F_PERIOD]
@@ -265,7 +251,6 @@ def why_reset(floats: Floats, ints: Ints, window: Bytes, missing: int) -> int:
     return NO_RESET
 
 
-@kernel
 def hold(
     floats: Floats,
     ints: Ints,
@@ -292,7 +277,6 @@ def hold(
         floats[F_CAME] = stamp
 
 
-@kernel
 def advance(
     chunk_uv: Samples,
     chunk_s: Floats,
@@ -362,7 +346,7 @@ def advance(
                 ints[I_LOST] += missing
             if reason != NO_RESET:
                 ints[I_RESETS] += 1
-                if reason == CLOCK or reason == OFF:
+                if reason in (CLOCK, OFF):
                     ints[I_JUMPS] += 1
                 clear = ints[I_CLEAR]
                 floats[F_TIME] += missing * floats[F_PERIOD]
@@ -383,3 +367,13 @@ def advance(
         ints[I_COUNTER] = counter + 1
         hold(floats, ints, held_uv, held_s, held_lost, chunk_uv[index], columns, chunk_s[index], lost)
         index += 1
+
+
+CALLED = (finite, threshold, follow, watch, note, begin, fill, put, judge, why_reset, hold)
+"""What `advance` calls, callee before caller: the compiler is told of each."""
+
+SIGNATURE = (
+    "UniTuple(int64, 3)(Array(float32, 2, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), int64[::1], "
+    "int64, int64, float64[::1], int64[::1], uint8[::1], float64[::1], float32[:, ::1], float64[::1], int64[::1], "
+    "float64[:, ::1], float64[::1], uint8[::1], uint8[:, ::1], int64[:, ::1], float64[::1])"
+)

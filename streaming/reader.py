@@ -1,0 +1,208 @@
+"""One thread for one source: opens it, asks for what the next hop needs, and leaves the chunks in the mailbox."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bci.errors import FocusloopError, SourceEndedError, SourceNotFoundError
+from bci.source import Source
+from bci.types import Chunk, SourceState, StreamSpec
+
+log = logging.getLogger(__name__)
+
+READ_S = 0.2
+OPEN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """The source is not there yet; the reader goes on trying."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The source is open."""
+
+    spec: StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A chunk, and when the reader had it (LSL clock)."""
+
+    chunk: Chunk
+    arrived_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last word of a reader."""
+
+    state: SourceState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The stream is to be forgotten; `done` is set once the worker has done so."""
+
+    done: threading.Event
+
+
+Item = Connecting | Opened | Arrived | Ended | Removed
+
+
+def sentence(error: Exception) -> str:
+    """Say for a person what went wrong; an error that is not ours is a defect and carries its type."""
+    return str(error) if isinstance(error, FocusloopError) else f"internal error: {type(error).__name__}: {error}"
+
+
+class Demand:
+    """How many samples to wait for, so that the reader wakes once a hop.
+
+    The worker says what the pipeline still needed after a count of samples; what the reader has handed on since is
+    taken off. A hop whose length is no whole number of samples is asked for one too early, never one too late.
+    """
+
+    def __init__(self, hop_s: float) -> None:
+        self._hop_s = hop_s
+        self._said = (0, 1)
+        self._handed_on = 0
+
+    def met(self, processed: int, needed: int) -> None:
+        """Take the worker's word: the pipeline has processed so many samples and needs so many more."""
+        self._said = (processed, needed)
+
+    def hand_on(self, n_samples: int) -> None:
+        """Count what the reader has put in the mailbox."""
+        self._handed_on += n_samples
+
+    def samples(self, rate_hz: float) -> int:
+        """Count what the next hop still needs; 1 for irregular streams."""
+        if rate_hz <= 0.0:
+            return 1
+        processed, needed = self._said
+        short = needed - (self._handed_on - processed)
+        if short <= 0:
+            short += math.floor(rate_hz * self._hop_s)
+        return max(1, short)
+
+
+class Reader:
+    """Drives a source on a thread of its own until it ends, fails or is stopped.
+
+    Parameters
+    ----------
+    name
+        Of the thread, and in messages.
+    source
+        Closed by the reader on every way out.
+    post
+        Takes what came; False ends the reader.
+    clock
+        LSL clock, seconds.
+    demand
+        Shared with the worker.
+    retry_s
+        Between two tries to find a source that is not there yet.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        post: Callable[[Item], bool],
+        clock: Callable[[], float],
+        demand: Demand,
+        retry_s: float,
+    ) -> None:
+        self.source = source
+        self._name = name
+        self._post = post
+        self._clock = clock
+        self._demand = demand
+        self._retry_s = retry_s
+        self._stopping = threading.Event()
+        self._closer: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._run, name=f"read {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Ask the reader to end by itself, after the read in progress."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Ask the reader to end, and close the source under a read that blocks. Returns at once."""
+        self._stopping.set()
+        if self._thread.is_alive() and self._closer is None:
+            # On a thread of its own: a vendor library may block in close as well, and others are waiting.
+            self._closer = threading.Thread(target=self._close, name=f"close {self._name}", daemon=True)
+            self._closer.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; False where the source holds its thread."""
+        deadline_s = self._monotonic() + timeout_s
+        for thread in (self._thread, self._closer):
+            if thread is not None and thread.ident is not None:
+                thread.join(max(0.0, deadline_s - self._monotonic()))
+                if thread.is_alive():
+                    return False
+        return True
+
+    @staticmethod
+    def _monotonic() -> float:
+        import time
+
+        return time.monotonic()
+
+    def _run(self) -> None:
+        try:
+            if self._open():
+                self._read()
+        except SourceEndedError as ended:
+            self._post(Ended("closed", str(ended)))
+        except Exception as error:
+            if self._stopping.is_set():
+                return  # closed under its feet, as asked
+            if not isinstance(error, FocusloopError):
+                log.exception("stream %s: the source raised an error that is not ours", self._name)
+            self._post(Ended("failed", sentence(error)))
+        finally:
+            self._close()
+
+    def _open(self) -> bool:
+        while not self._stopping.is_set():
+            try:
+                spec = self.source.open(OPEN_S)
+            except SourceNotFoundError as absent:
+                if not self._post(Connecting(str(absent))):
+                    return False
+                self._stopping.wait(self._retry_s)
+            else:
+                return self._post(Opened(spec))
+        return False
+
+    def _read(self) -> None:
+        while not self._stopping.is_set():
+            rate_hz = self.source.spec.nominal_rate_hz
+            chunk = self.source.read(self._demand.samples(rate_hz), READ_S)
+            if chunk is None or not len(chunk):
+                continue
+            self._demand.hand_on(len(chunk))
+            if not self._post(Arrived(chunk, self._clock())):
+                return
+
+    def _close(self) -> None:
+        try:
+            self.source.close()
+        except Exception:
+            log.exception("stream %s: its source did not close", self._name)
