@@ -68,13 +68,16 @@ def _cut_padding(recording: Recording) -> Recording:
     alive = [i for i in _eeg(recording) if np.nanmin(samples[:, i]) < np.nanmax(samples[:, i])] if len(samples) else []
     if not alive or rate_hz <= 0.0:
         return recording
-    changing = np.flatnonzero((samples[1:, alive] != samples[:-1, alive]).any(axis=1))
-    end = int(changing[-1]) + 2 if changing.size else 1
+    changes = np.flatnonzero((samples[1:, alive] != samples[:-1, alive]).any(axis=1)) + 1
+    shortest = PADDING_S * rate_hz
+    end = len(samples)
+    for change in changes[::-1]:
+        if end - change <= shortest:
+            break
+        end = int(change)  # a recorder may pad twice, with one step between (EEGMAT): look at what was before
     padding = len(samples) - end
-    if padding <= PADDING_S * rate_hz:
+    if not padding:
         return recording
-    end -= 1  # the value that is repeated is padding too
-    padding += 1
     last_s = float(recording.stamps_s[end - 1])
     return _with(
         recording,

@@ -54,11 +54,11 @@ def running_numbers(index: NDArray[np.int64], clock_s: Timestamps, rate_hz: floa
     Parameters
     ----------
     index
-        int64 (samples,), as the device counts. Step and modulus are found from it (a Daisy counts by 2, a Ganglion gives
-        two samples one number).
+        int64 (samples,), as the device counts. Step and modulus are found from it (a Daisy counts by 2, a Ganglion
+        gives two samples one number).
     clock_s
-        float64 (samples,), arrival times, NaN where there are none. May come in bursts: a loss shows in them as a lasting
-        delay, so medians over a second before and after are compared.
+        float64 (samples,), arrival times, NaN where there are none. May come in bursts: a loss shows in them as a
+        lasting delay, so medians over a second before and after are compared.
     rate_hz
         Nominal rate.
     """
@@ -85,7 +85,7 @@ def running_numbers(index: NDArray[np.int64], clock_s: Timestamps, rate_hz: floa
 
 
 def _one_number_a_sample(index: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the two samples of a packet apart (Ganglion); leave single repeats alone."""
+    """Tell the two samples of one packet apart (Ganglion); leave single repeats alone."""
     repeat = np.diff(index, prepend=index[0] - 1) == 0
     return 2 * index + repeat if repeat.mean() > 0.4 else index
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bci.errors import FileFormatError
+from bci.errors import FileFormatError, UnsupportedStreamError
+from bci.files.damage import DAMAGE
 from bci.files.recording import Marker, Recording
 from bci.montage import channel_kind, eeg_channel, position_m, unique_labels
 from bci.types import Channel, FloatSamples, StreamSpec
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 BLOCK_SAMPLES = 65536
 """MNE gives float64; converting by blocks keeps the peak near the size of the float32 samples."""
+
+MOST_BYTES = 4 << 30
+"""Of samples in memory: nine hours of 64 channels at 500 Hz."""
+
+_warnings_are_global = threading.Lock()
 
 _KINDS = {"eog": "eog", "ecg": "ecg", "emg": "emg", "stim": "marker", "misc": "aux", "bio": "aux", "resp": "aux"}
 
@@ -42,25 +49,13 @@ def read_with_mne(path: Path, name: str, file_format: str) -> Recording:
     """
     if file_format == "brainvision":
         path = _brainvision_header(path, name)
-    with warnings.catch_warnings(record=True) as caught:
+    with _warnings_are_global, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             raw = _open(path, file_format)
+            _check_size(raw, name)
             samples = _samples(raw)
-        # MNE raises whatever a damaged header leads it into; none of these can be told apart from outside.
-        except (
-            ValueError,
-            RuntimeError,
-            IndexError,
-            KeyError,
-            TypeError,
-            ArithmeticError,
-            AssertionError,
-            EOFError,
-            MemoryError,
-            NotImplementedError,
-            AttributeError,
-        ) as error:
+        except DAMAGE as error:
             msg = f"{name}: no readable {file_format.upper()} file ({error or type(error).__name__}); is it whole?"
             raise FileFormatError(msg) from error
     notes = [f"mne: {text}" for text in dict.fromkeys(str(w.message).strip() for w in caught)]
@@ -93,6 +88,13 @@ def _open(path: Path, file_format: str) -> BaseRaw:
     return openers[file_format](path, **options)
 
 
+def _check_size(raw: BaseRaw, name: str) -> None:
+    n_bytes = 4 * raw.n_times * len(raw.ch_names)
+    if n_bytes > MOST_BYTES:
+        msg = f"{name}: {n_bytes / 1e9:.1f} GB of samples, at most {MOST_BYTES / 1e9:.1f} are read; cut it into parts"
+        raise UnsupportedStreamError(msg)
+
+
 def _samples(raw: BaseRaw) -> FloatSamples:
     """Read all samples, (samples, channels): µV for voltages, MNE's own unit for the rest."""
     samples = np.empty((raw.n_times, len(raw.ch_names)), dtype=np.float32)
@@ -100,7 +102,8 @@ def _samples(raw: BaseRaw) -> FloatSamples:
     scale = np.array([1.0 if kind in ("stim", "misc") else 1e6 for kind in types])[:, None]
     for start in range(0, raw.n_times, BLOCK_SAMPLES):
         stop = min(start + BLOCK_SAMPLES, raw.n_times)
-        samples[start:stop] = (raw.get_data(start=start, stop=stop) * scale).T
+        block: Any = raw.get_data(start=start, stop=stop)  # the stub allows a tuple, which return_times would give
+        samples[start:stop] = (block * scale).T
     return samples
 
 
@@ -116,9 +119,12 @@ def _channels(raw: BaseRaw) -> tuple[Channel, ...]:
 
 
 def _markers(raw: BaseRaw) -> tuple[Marker, ...]:
-    first_s = raw.first_time if raw.annotations.orig_time is not None else 0.0
+    annotations: Any = raw.annotations  # MNE's stubs give one type to all fields of an annotation
+    first_s = float(raw.first_time) if annotations.orig_time is not None else 0.0
+    columns = (annotations.onset, annotations.description, annotations.duration)
     return tuple(
-        Marker(float(a["onset"]) - first_s, str(a["description"]), float(a["duration"])) for a in raw.annotations
+        Marker(float(onset_s) - first_s, str(text), float(duration_s))
+        for onset_s, text, duration_s in zip(*columns, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""CSV files of Muse headsets: muselsl (`timestamps,TP9,AF7,AF8,TP10,Right AUX`) and Mind Monitor (`TimeStamp,…,RAW_TP9,…`)."""
+"""CSV files of Muse headsets: muselsl (`timestamps,TP9,AF7,…`) and Mind Monitor (`TimeStamp,…,RAW_TP9,…`)."""
 
 from __future__ import annotations
 
@@ -148,9 +148,7 @@ def _rate(stamps_s: Timestamps, name: str, notes: list[str], *, mind_monitor: bo
     if abs(measured_hz / nearest_hz - 1.0) <= 0.05:
         return nearest_hz
     if measured_hz < 100.0 and mind_monitor:
-        msg = (
-            f"{name}: {measured_hz:.3g} samples a second; set Mind Monitor's recording interval to 'Constant' (256 Hz)"
-        )
+        msg = f"{name}: {measured_hz:.3g} samples a second; set Mind Monitor's interval to 'Constant' (256 Hz)"
         raise UnsupportedStreamError(msg)
     notes.append(f"stamps advance at {measured_hz:.4g} Hz, no rate of a Muse; taken as the nominal rate")
     return float(round(measured_hz)) or measured_hz

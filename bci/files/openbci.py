@@ -40,8 +40,9 @@ def is_openbci(lines: Sequence[str]) -> bool:
 def read_openbci(lines: Sequence[str], name: str) -> Recording:
     """Read raw text of the OpenBCI GUI.
 
-    The sample counter makes the stamps: the clock column says when the GUI wrote a burst (up to half a second of samples
-    bear the same time), not when a sample was taken. The clock decides only how often the counter went round in a gap.
+    The sample counter makes the stamps: the clock column says when the GUI wrote a burst (up to half a second of
+    samples bear the same time), not when a sample was taken. The clock decides only how often the counter went round
+    in a gap.
 
     Parameters
     ----------
@@ -158,9 +159,10 @@ def _clock(rows: Sequence[Sequence[str]], column: int | None) -> tuple[Timestamp
     if column is None or not rows:
         return np.full(len(rows), np.nan), False
     if ":" in rows[0][column]:
-        seconds = np.array([_time_of_day_s(row[column]) for row in rows])
+        seconds = np.array([_time_of_day_s(row[column]) for row in rows], dtype=np.float64)
         # Past midnight the clock begins anew.
-        return seconds + 86400.0 * np.cumsum(np.diff(seconds, prepend=seconds[0]) < -43200.0), False
+        days = np.cumsum(np.diff(seconds, prepend=seconds[0]) < -43200.0).astype(np.float64)
+        return seconds + 86400.0 * days, False
     unix = to_floats(rows, [column])[:, 0]
     return (unix / 1000.0 if np.nanmedian(unix) > 1e11 else unix), True  # version 4 wrote milliseconds
 

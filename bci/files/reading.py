@@ -7,7 +7,7 @@ import gzip
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def read_recording(
         raise SourceNotFoundError(msg)
     if montage is not None:
         raw = dataclasses.replace(raw, spec=assign_montage(raw.spec, montage))
-    if not any(c.kind == "eeg" for c in raw.spec.channels):
+    if raw.spec.kind.casefold() == "eeg" and not any(c.kind == "eeg" for c in raw.spec.channels):
         names = ", ".join(c.label for c in raw.spec.channels) or "none"
         msg = f"{path}: no EEG channel among {names}; expected at least one electrode name (10-20), or montage="
         raise UnsupportedStreamError(msg)
@@ -112,8 +112,8 @@ def _read(path: Path, name: str, stream: str | None) -> Recording:
     if is_muse(lines):
         return read_muse(lines, name)
     msg = (
-        f"{name}: no header that says what its columns are (first line: '{lines[0][:60]}'); expected 'timestamps,TP9,…' "
-        f"(muselsl), 'TimeStamp,…,RAW_TP9,…' (Mind Monitor) or '%OpenBCI …'"
+        f"{name}: no header that says what its columns are (first line: '{lines[0][:60]}'); expected "
+        f"'timestamps,TP9,…' (muselsl), 'TimeStamp,…,RAW_TP9,…' (Mind Monitor) or '%OpenBCI …'"
     )
     raise FileFormatError(msg)
 
@@ -132,7 +132,7 @@ def _mne_format(path: Path, head: bytes) -> str | None:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
+def _unpacked(path: Path) -> Generator[Path]:
     """Give the file itself, or for a gzipped one a temporary copy that is gone afterwards."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"

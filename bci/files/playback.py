@@ -1,0 +1,61 @@
+"""When each sample of a recording is due when it is played again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bci.files.recording import Recording
+from bci.types import Timestamps
+
+LONGEST_PAUSE_S = 10.0
+"""A longer pause is played as this: nobody sits through the 700 s in which a headset was off."""
+
+_BACKWARD_S = 1.0
+"""Stamps that go back further are another clock, not jitter: playing goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """A recording's schedule, from 0 at its first sample.
+
+    Parameters
+    ----------
+    stamps_s
+        float64 (samples,), seconds since the first sample; jitter, repeats and small steps back as recorded.
+    due_s
+        float64 (samples,), never falling: when a sample may be given. Not before its stamp.
+    numbers
+        int64 (samples,), running numbers; a shortened pause has lost as many samples less.
+    detail
+        What differs from the recording, for a person; empty where nothing does.
+    """
+
+    stamps_s: Timestamps
+    due_s: Timestamps
+    numbers: NDArray[np.int64]
+    detail: str
+
+
+def schedule(recording: Recording) -> Playback:
+    """Plan to play a recording at its own rate: pauses shortened, the clock's jumps back passed over."""
+    rate_hz = recording.spec.nominal_rate_hz
+    steps = np.diff(recording.stamps_s)
+    period_s = 1.0 / rate_hz if rate_hz > 0.0 else 0.0
+    too_long, back = steps > LONGEST_PAUSE_S, steps < -_BACKWARD_S
+    excess_s = np.where(too_long, steps - LONGEST_PAUSE_S, np.where(back, steps - period_s, 0.0))
+    detail: list[str] = []
+    if too_long.any():
+        detail.append(f"{too_long.sum()} pauses of up to {steps.max():.0f} s are played as {LONGEST_PAUSE_S:g} s")
+    if back.any():
+        detail.append(f"{back.sum()} jumps of its clock back by up to {-steps.min():.0f} s are passed over")
+    if not detail:
+        stamps_s, numbers = recording.stamps_s, recording.sample_numbers
+    else:
+        stamps_s = recording.stamps_s - np.concatenate([[0.0], np.cumsum(excess_s)])
+        jumps = np.diff(recording.sample_numbers)
+        spared = np.where(too_long, np.round(excess_s * rate_hz).astype(np.int64), 0)
+        numbers = np.concatenate([[0], np.cumsum(np.maximum(1, jumps - spared))])
+    return Playback(stamps_s, np.maximum.accumulate(stamps_s), numbers, "; ".join(detail))
