@@ -1,0 +1,1 @@
+"""Lab Streaming Layer: what the inlet adapter, discovery and the outlet share."""

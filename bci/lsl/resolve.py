@@ -1,0 +1,118 @@
+"""From an `lsl:` URI to the one stream that it means."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pylsl
+
+from bci.errors import AmbiguousSourceError, SourceError, SourceNotFoundError, UriError
+from bci.streams import FoundStream, describe_found
+from bci.uri import SourceUri
+
+PROPERTIES = {
+    "name": "name",
+    "type": "type",
+    "source_id": "source_id",
+    "hostname": "hostname",
+    "uid": "uid",
+    "session_id": "session_id",
+    "channel_count": "channel_count",
+    "nominal_srate": "nominal_srate",
+    "manufacturer": "desc/manufacturer",
+}
+"""Parameters of the URI, and what they are in the stream's own description."""
+
+_WAVE_S = 0.5  # so often a caller that gave up is noticed
+_SETTLE_S = 0.8  # answers come within half a second; a second stream that matches must not be missed
+
+
+def resolve(uri: SourceUri, timeout_s: float, cancelled: threading.Event) -> pylsl.StreamInfo:
+    """Find the stream that a URI means.
+
+    Among several that match, the only one of type EEG is meant where the URI names no type.
+
+    Parameters
+    ----------
+    uri
+        Without any property it means the only EEG stream.
+    timeout_s
+        How long to wait for a stream to appear.
+    cancelled
+        Set from another thread to give up.
+
+    Returns
+    -------
+    pylsl.StreamInfo
+        As resolved: without the full description.
+
+    Raises
+    ------
+    SourceNotFoundError
+        Naming what is there instead and what to check.
+    AmbiguousSourceError
+        Listing each that matches with the URI that means it alone.
+    """
+    predicate = _predicate(uri)
+    deadline = time.monotonic() + timeout_s
+    found: list[pylsl.StreamInfo] = []
+    while not found and not cancelled.is_set():
+        left_s = deadline - time.monotonic()
+        found = pylsl.resolve_bypred(predicate, 1, max(0.1, min(_WAVE_S, left_s)))
+        if left_s <= 0.0:
+            break
+    if cancelled.is_set():
+        msg = f"{uri.text}: closed while it was looked for"
+        raise SourceError(msg)
+    if not found:
+        raise SourceNotFoundError(_not_found(uri, describe_found(pylsl.resolve_streams(_SETTLE_S))))
+    if not {"uid", "source_id"} & uri.params.keys():
+        # More than can be there: wait out the answers.
+        found = pylsl.resolve_bypred(predicate, 1024, _SETTLE_S) or found
+    return _only(uri, found)
+
+
+def quoted(text: str) -> str:
+    """Quote text for XPath 1.0, which knows no escapes.
+
+    Raises
+    ------
+    UriError
+        If it holds both kinds of quotes.
+    """
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    msg = f"{text}: an LSL property cannot be asked for with both kinds of quotes; choose the stream by another"
+    raise UriError(msg)
+
+
+def _predicate(uri: SourceUri) -> str:
+    parts = [f"{path}={quoted(uri.params[key])}" for key, path in PROPERTIES.items() if key in uri.params]
+    # The content type is a convention, and some write it in lower case.
+    return " and ".join(parts) or "translate(type,'eg','EG')='EEG'"
+
+
+def _only(uri: SourceUri, infos: list[pylsl.StreamInfo]) -> pylsl.StreamInfo:
+    eeg = [info for info in infos if info.type().lower() == "eeg"]
+    if len(infos) > 1 and len(eeg) == 1 and "type" not in uri.params:
+        return eeg[0]
+    if len(infos) == 1:
+        return infos[0]
+    lines = "".join(f"\n  {stream.uri}    {stream}" for stream in describe_found(infos))
+    msg = f"{uri.text}: {len(infos)} streams match, say which:{lines}"
+    raise AmbiguousSourceError(msg)
+
+
+def _not_found(uri: SourceUri, others: list[FoundStream]) -> str:
+    asked = ", ".join(f"{k}={v}" for k, v in uri.params.items() if k in PROPERTIES) or "type EEG"
+    if others:
+        lines = "".join(f"\n  {stream.uri}    {stream}" for stream in others)
+        return f"{uri.text}: no LSL stream with {asked}. These are here:{lines}"
+    return (
+        f"{uri.text}: no LSL stream with {asked}, nor any other, answers. Is the program that sends it running, and on "
+        "this network? Does a firewall block UDP 16571 or TCP/UDP 16572-16604? Where multicast is blocked add "
+        "known_peers=ADDRESS of the sender. `focusloop devices` lists what is here"
+    )

@@ -1,0 +1,353 @@
+"""LSL inlet: a stream of the lab network becomes chunks on the host's clock."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any, NoReturn
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from bci.clock import lsl_now_s
+from bci.errors import SourceError, SourceFailedError, UnsupportedStreamError
+from bci.lsl.describe import Description, check_samples, describe
+from bci.lsl.flood import Floodgate
+from bci.lsl.inlet import PreallocatedInlet
+from bci.lsl.resolve import PROPERTIES, resolve
+from bci.lsl.setup import configure, parse_peers
+from bci.lsl.stamps import ForeignStamps
+from bci.lsl.successor import Watch, difference, full_info
+from bci.source import SourceStatus
+from bci.types import Chunk, FloatSamples, SourceState, StreamSpec
+from bci.uri import SourceUri
+
+_BUFFERED_S = 10  # what liblsl keeps while nobody reads; the oldest is dropped then
+_SLICE_S = 0.2  # so soon a reader notices that it was closed
+_SILENCE_S = 2.0
+_ANSWER_S = 1.5  # a resolver's first answers have come by then
+_REOPEN_S = 5.0  # of silence, though the outlet answers: the connection is dead, and only we notice
+_CORRECT_EVERY_S = 5.0
+_CORRECT_PATIENCE_S = 2.0
+_RETRY_S = 1.0
+_FLOOD_PAUSE_S = 0.05
+_VERIFY_PATIENCE_S = 1.0
+_CONNECT_PATIENCE_S = 4.0  # `close` waits for it
+
+
+class LslSource:
+    """An LSL inlet behind `bci.source.Source`.
+
+    liblsl's own post-processing is off: dejittering is the timeline's. The clock offset is measured on the reading
+    thread and slewed. Reading blocks in liblsl until `min_samples` have come, at most one second of them.
+
+    Parameters
+    ----------
+    uri
+        `lsl:` alone takes the only EEG stream; `name type source_id hostname uid session_id channel_count nominal_srate
+        manufacturer` choose; `known_peers=10.0.0.5` where multicast is blocked.
+
+    Raises
+    ------
+    UriError
+        For an unknown parameter.
+    """
+
+    def __init__(self, uri: SourceUri) -> None:
+        uri.allow(*PROPERTIES, "known_peers")
+        self._uri = uri
+        self._gate = threading.Lock()  # whoever holds it may touch the inlet
+        self._closed = threading.Event()
+        self._state: SourceState = "connecting"
+        self._trouble = ""
+        self._inlet: PreallocatedInlet | None = None
+        self._info: pylsl.StreamInfo | None = None
+        self._description: Description | None = None
+        self._stamps = ForeignStamps(0.0)
+        self._flood = Floodgate(0.0)
+        self._watch: Watch | None = None
+        self._watch_s = 0.0
+        self._next_sample = 0
+        self._counted: list[int] = []  # columns whose samples count as repaired
+        self._lost = 0
+        self._repaired = 0
+        self._heard_s = 0.0
+        self._reopen_s = 0.0
+        self._corrected_s = 0.0
+
+    @property
+    def spec(self) -> StreamSpec:
+        """What comes. Raises SourceError before `open`."""
+        if self._description is None:
+            msg = f"{self._uri.text} is not open"
+            raise SourceError(msg)
+        return self._description.spec
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be assumed about the stream, in words for a person."""
+        if self._description is None:
+            return ()
+        stamps = ("its stamps are of no LSL clock, they are placed by arrival",) if self._stamps.by_arrival else ()
+        return self._description.notes + stamps
+
+    @property
+    def status(self) -> SourceStatus:
+        """A snapshot, from any thread."""
+        return SourceStatus(
+            state=self._state,
+            detail=self._trouble or self._flood.trouble or "; ".join(self.notes),
+            lost_samples=self._lost,
+            repaired_samples=self._repaired + self._stamps.no_numbers,
+            clock_steps=self._stamps.steps,
+        )
+
+    def open(self, timeout_s: float = 10.0) -> StreamSpec:
+        """Find the stream, connect to it and measure its clock.
+
+        Raises
+        ------
+        SourceNotFoundError, AmbiguousSourceError, UnsupportedStreamError, MontageError
+            With what to do about it.
+        SourceError
+            If the stream is announced, but cannot be connected to.
+        """
+        configure(parse_peers(self._uri.params.get("known_peers")))
+        deadline = time.monotonic() + timeout_s
+        info = resolve(self._uri, timeout_s, self._closed)
+        check_samples(info)
+        with self._gate:
+            if self._closed.is_set():
+                msg = f"{self._uri.text} was closed"
+                raise SourceError(msg)
+            try:
+                left_s = deadline - time.monotonic()
+                description = self._connect(info, min(_CONNECT_PATIENCE_S, max(1.0, left_s)))
+            except SourceError:
+                self._inlet = None
+                raise
+            self._description = description
+            columns = [i for i, channel in enumerate(description.spec.channels) if channel.kind == "eeg"]
+            self._counted = columns or list(range(len(description.spec.channels)))
+            self._stamps = ForeignStamps(description.spec.nominal_rate_hz)
+            self._flood = Floodgate(description.spec.nominal_rate_hz)
+            self._correct(_CORRECT_PATIENCE_S)
+            self._heard_s = lsl_now_s()
+            self._set_state("streaming")
+        return description.spec
+
+    def read(self, min_samples: int, timeout_s: float) -> Chunk | None:
+        """Wait until `min_samples` (at most a second of them) are there or the time is up; give what is there.
+
+        Raises
+        ------
+        SourceFailedError
+            If the stream came back with other channels, format, rate or unit.
+        SourceError
+            Before `open` and after `close`.
+        """
+        with self._gate:
+            if self._state == "failed":
+                raise SourceFailedError(self._trouble)
+            if self._closed.is_set() or self._description is None:
+                msg = f"{self._uri.text} is not open"
+                raise SourceError(msg)
+            n = self._pull(min_samples, timeout_s)
+            now_s = lsl_now_s()
+            if n == 0 or self._inlet is None:
+                self._on_silence(now_s)
+                return None
+            return self._accept(self._inlet, n, now_s)
+
+    def close(self) -> None:
+        """Disconnect. A reader in another thread comes back within 0.2 s."""
+        self._closed.set()
+        with self._gate:
+            self._inlet = None  # its destructor disconnects
+            self._watch = None
+            if self._state != "failed":
+                self._set_state("closed")
+
+    def _connect(self, info: pylsl.StreamInfo, timeout_s: float) -> Description:
+        capacity = int(np.clip(np.ceil(info.nominal_srate()), 256, 8192))
+        inlet = PreallocatedInlet(info, _BUFFERED_S, capacity)
+        try:
+            full = inlet.info(timeout_s)
+            description = describe(full, self._uri.montage)
+            inlet.open_stream(timeout_s)
+        except RuntimeError as error:  # pylsl's TimeoutError and LostError are such
+            msg = (
+                f"{info.name()}: announced by {info.hostname()}, but it cannot be connected to ({error}); "
+                "does a firewall block TCP 16572-16604 there?"
+            )
+            raise SourceError(msg) from error
+        self._info, self._inlet = full, inlet
+        return description
+
+    def _pull(self, min_samples: int, timeout_s: float) -> int:
+        inlet = self._inlet
+        if inlet is None:
+            self._closed.wait(timeout_s)
+            return 0
+        wanted = max(1, min(min_samples, inlet.capacity))
+        deadline = time.monotonic() + timeout_s
+        n = 0
+        try:
+            while n < wanted and not self._closed.is_set():
+                left_s = max(0.0, deadline - time.monotonic())
+                n += inlet.pull_into(n, wanted - n, min(left_s, _SLICE_S))
+                if left_s <= _SLICE_S:
+                    break
+            if n < inlet.capacity and inlet.samples_available():
+                n += inlet.pull_into(n, inlet.capacity - n, 0.0)
+        except RuntimeError:  # LostError: without a source_id liblsl does not look for it again
+            self._inlet = None
+        return n
+
+    def _accept(self, inlet: PreallocatedInlet, n: int, now_s: float) -> Chunk | None:
+        if inlet.was_clock_reset():  # liblsl has found the stream again: another outlet, perhaps another machine
+            self._verify()
+            self._correct(_CORRECT_PATIENCE_S)
+        elif now_s - self._corrected_s >= _CORRECT_EVERY_S:
+            self._correct(0.0)
+        self._heard_s, self._watch = now_s, None
+        self._set_state("streaming")
+        kept = self._flood.admit(n, now_s)
+        dropped = 0 if kept == n else n - kept + inlet.flush()
+        first = self._next_sample
+        self._next_sample += kept + dropped
+        self._lost += dropped
+        if not kept:
+            self._closed.wait(_FLOOD_PAUSE_S)  # its reader does not spin, whatever is sent
+            return None
+        stamps_s = self._stamps.map(inlet.stamps_s[:kept].copy(), now_s)
+        return Chunk(self.spec, self._to_microvolts(inlet.samples[:kept]), stamps_s, first)
+
+    def _to_microvolts(self, numbers: NDArray[Any]) -> FloatSamples:
+        scale = self._description.scale if self._description else None
+        if scale is None and numbers.dtype == np.float32:
+            samples = numbers.copy()
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                samples = (numbers if scale is None else numbers * scale).astype(np.float32)
+        finite = np.isfinite(samples)
+        if not finite.all():
+            samples[~finite] = np.nan
+            self._repaired += int((~finite[:, self._counted]).any(axis=1).sum())
+        return samples
+
+    def _on_silence(self, now_s: float) -> None:
+        silent_s = now_s - self._heard_s
+        if self._info is None or (silent_s < _SILENCE_S and self._inlet is not None):
+            return
+        if self._watch is None:
+            lost_at_s = self._heard_s - self._stamps.correction_s
+            self._watch, self._watch_s, self._reopen_s = Watch(self._info, lost_at_s), now_s, now_s + _REOPEN_S
+            return
+        verdict, info = self._watch.look()
+        name = self._info.name()
+        if info is None:
+            if now_s - self._watch_s > _ANSWER_S:
+                self._set_state("reconnecting", f"{name} is gone for {silent_s:.0f} s; waiting for it to come back")
+        elif verdict == "back":
+            self._take_over(info, now_s)
+        elif self._inlet is None:
+            self._reopen(info, now_s)
+        elif self.spec.nominal_rate_hz:  # an irregular stream may be silent as long as it likes
+            self._set_state("streaming", f"{name} is there, but has sent nothing for {silent_s:.0f} s")
+            if now_s >= self._reopen_s:
+                self._reopen(info, now_s)
+
+    def _take_over(self, info: pylsl.StreamInfo, now_s: float) -> None:
+        """Go on with the outlet that took the place of ours; liblsl may do so by itself first."""
+        if self._info is not None and (problem := difference(self._info, info)):
+            self._fail(problem)
+        self._set_state("reconnecting", f"{info.name()} has come back; connecting")
+        if self._inlet is None or now_s - self._watch_s >= _ANSWER_S:
+            self._reopen(info, now_s)
+
+    def _reopen(self, info: pylsl.StreamInfo, now_s: float) -> None:
+        self._reopen_s = now_s + _REOPEN_S
+        before = self._description
+        try:
+            again = self._connect(info, _VERIFY_PATIENCE_S)
+        except UnsupportedStreamError as error:
+            self._fail(f"came back as one that cannot be used: {error}")
+        except SourceError as error:
+            self._inlet = None
+            self._set_state("reconnecting", str(error))
+            return
+        if before is not None and (problem := _changes(before, again)):
+            self._fail(problem)
+        self._correct(_CORRECT_PATIENCE_S)
+        self._watch = None
+        self._heard_s = now_s
+
+    def _verify(self) -> None:
+        """After liblsl reconnected by itself, see that labels, units and rate are those that were promised."""
+        if self._info is None or self._description is None:
+            return
+        watch = self._watch or Watch(self._info, -np.inf)
+        deadline = time.monotonic() + _VERIFY_PATIENCE_S
+        verdict, info = watch.look()
+        while verdict != "back" and time.monotonic() < deadline and not self._closed.wait(0.02):
+            verdict, info = watch.look()
+        if verdict != "back" or info is None:
+            return  # the same outlet after a network failure, or one that answers no resolver
+        if problem := difference(self._info, info):
+            self._fail(problem)
+        try:
+            full = full_info(info, _VERIFY_PATIENCE_S)
+            again = describe(full, self._uri.montage)
+        except UnsupportedStreamError as error:
+            self._fail(f"came back as one that cannot be used: {error}")
+        except SourceError:
+            return  # it streams, but does not describe itself: the next restart will tell
+        if problem := _changes(self._description, again):
+            self._fail(problem)
+        self._info = full
+
+    def _correct(self, patience_s: float) -> None:
+        inlet, info, now_s = self._inlet, self._info, lsl_now_s()
+        if inlet is None or info is None:
+            return
+        self._corrected_s = now_s
+        try:
+            correction_s = inlet.time_correction(patience_s)
+        except pylsl.util.TimeoutError:
+            # Where UDP is blocked samples come all the same: on this host the clock is ours, else arrival must do.
+            self._corrected_s = now_s - _CORRECT_EVERY_S + _RETRY_S
+            if self._stamps.correction_known or info.hostname() != socket.gethostname():
+                return
+            correction_s = 0.0
+        except pylsl.util.LostError:
+            self._inlet = None
+            return
+        self._stamps.correct(correction_s, lsl_now_s())
+
+    def _set_state(self, state: SourceState, trouble: str = "") -> None:
+        self._state, self._trouble = state, trouble
+
+    def _fail(self, problem: str) -> NoReturn:
+        self._inlet = self._watch = None
+        name = self._info.name() if self._info else self._uri.text
+        self._set_state("failed", f"{name} {problem}; add it again as it is now")
+        raise SourceFailedError(self._trouble)
+
+
+def _changes(before: Description, after: Description) -> str:
+    was, now = before.spec, after.spec
+    if now.channels != was.channels:
+        labels = ["{" + " ".join(c.label for c in spec.channels) + "}" for spec in (now, was)]
+        return f"came back with channels {labels[0]}, {labels[1]} expected"
+    if now.nominal_rate_hz != was.nominal_rate_hz:
+        return f"came back with {now.nominal_rate_hz:g} Hz, {was.nominal_rate_hz:g} Hz expected"
+    if not np.array_equal(_factors(after), _factors(before)):
+        return "came back in another unit"
+    return ""
+
+
+def _factors(description: Description) -> NDArray[np.float64]:
+    return np.ones(len(description.spec.channels)) if description.scale is None else description.scale
