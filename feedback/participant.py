@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +51,8 @@ class Participant:
     scorer: StreamScorer | None = None
     display: DisplayTap | None = None
     status: StreamStatus = field(default_factory=lambda: StreamStatus("connecting"))
+    answered: threading.Event = field(default_factory=threading.Event)
+    """Set when the device has answered, with a signal or an error."""
     calibration: CalibrationRun | None = None
     paused: bool = False
     notes: list[str] = field(default_factory=list)

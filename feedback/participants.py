@@ -23,7 +23,8 @@ from feedback.messages import bands_fields, focus_fields, quality_fields
 from feedback.participant import Participant
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
-from inference.bundle import DEFAULT_MODEL, find_model, find_models, load_bundle
+from inference.bundle import DEFAULT_MODEL, find_model
+from inference.listing import list_models
 from inference.scorer import BatchScorer, Due, StreamScorer
 from inference.session import FocusSession, choose_providers
 from inference.types import FocusScore
@@ -112,9 +113,7 @@ class LiveParticipants:
             id=stream, sources=tuple(sources), montage=tuple(montage) if montage else None, model=model
         )
         person = self._open(wish)
-        deadline = time.monotonic() + OPEN_WAIT_S
-        while person.status.state == "connecting" and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(person.answered.wait, OPEN_WAIT_S)
         if person.status.state == "failed":
             detail = person.status.detail
             await self.remove(stream)
@@ -196,7 +195,7 @@ class LiveParticipants:
 
     def models(self) -> list[dict[str, Any]]:
         """List the models that are found, verified or with what is wrong with them."""
-        return list_models(self._config)
+        return list_models(self._config.service.models_dir)
 
     # The engine's sink, on the worker thread
 
@@ -222,6 +221,8 @@ class LiveParticipants:
         if person is None:
             return
         person.status = status
+        if status.state != "connecting":
+            person.answered.set()
         self._publish(
             stream_id,
             "status",
@@ -355,31 +356,3 @@ class LiveParticipants:
         if self._hub is not None:
             self._hub.publish(stream, topic, fields)
 
-
-def list_models(config: Config) -> list[dict[str, Any]]:
-    """List the models that are found, each verified or with what is wrong with it."""
-    from bci.errors import ModelError
-
-    listed: list[dict[str, Any]] = []
-    for model_id, folder in find_models(config.service.models_dir).items():
-        try:
-            card = load_bundle(folder).card
-        except ModelError as error:
-            listed.append({"id": model_id, "folder": str(folder), "usable": False, "problem": str(error)})
-            continue
-        matches = card.feature_schema == SCHEMA.id
-        listed.append(
-            {
-                "id": model_id,
-                "folder": str(folder),
-                "usable": matches,
-                "problem": None
-                if matches
-                else f"trained on features {card.feature_schema}, this version makes {SCHEMA.id}",
-                "kind": card.kind,
-                "window_s": card.window_s,
-                "licence": card.licence,
-                "metrics": card.metrics,
-            }
-        )
-    return listed

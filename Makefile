@@ -1,0 +1,27 @@
+# Two targets for people: `make demo` and `make test`. Each makes the virtual environment that it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test check bench clean
+
+demo: ## everything on this machine, no hardware
+	$(PYTHON) demo.py
+
+test: check ## every check; needs the network only to install
+	$(BIN)/pytest
+
+check:
+	$(PYTHON) demo.py --install test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --warnings
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+bench: ## the table of docs/benchmarks.md; alone on the machine, a quarter of an hour
+	$(PYTHON) demo.py --install bench
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,46 @@
+"""`focusloop demo`: everything on this machine, no hardware."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    from feedback.cli.source_options import add_service_options
+
+    parser.add_argument("--scenario", default="focus", help="what the simulated participant does (focus)")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated participant")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the page")
+    add_service_options(parser)
+    parser.epilog = (
+        "example: focusloop demo\n"
+        "A simulated participant is published over LSL by a process of its own, found and scored like a headset.\n"
+        "It shows the loop, not the validity of the score."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish a simulated headset, serve it, and open the page."""
+    import subprocess
+    import uuid
+
+    from bci.config import read_config
+    from feedback.cli.source_options import service_overrides
+    from feedback.launch import serve
+
+    source_id = f"focusloop-demo-{uuid.uuid4().hex[:8]}"
+    overrides = service_overrides(args)
+    overrides["participant"] = [{"id": "demo", "sources": [f"lsl:source_id={source_id}"]}]
+    config = read_config(None, overrides)
+    command = [sys.executable, "-m", "feedback.cli.main", "simulate", "--scenario", args.scenario]
+    command += ["--seed", str(args.seed), "--source-id", source_id, "--parent", str(os.getpid())]
+    print("A SIMULATED participant over LSL: it shows the loop, not the validity of the score.")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as simulator:
+        try:
+            serve(config, debug=args.debug, open_page=not args.no_browser, warn_simulated=True)
+        finally:
+            simulator.terminate()
+    return 0

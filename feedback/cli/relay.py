@@ -1,0 +1,30 @@
+"""`focusloop relay`: any source becomes an LSL stream."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("uri", help="source URI (see `focusloop devices`)")
+    parser.add_argument("--name", help="LSL name; the device's by default")
+    parser.add_argument("--source-id", help="LSL source_id; the device's by default")
+    parser.epilog = "example: focusloop relay 'brainflow:cyton?serial_port=/dev/ttyUSB0&montage=Fp1,Fp2'"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish until a signal ends it, or the source does."""
+    from bci.outlet import publish
+    from bci.registry import open_source
+
+    source = open_source(args.uri)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    print(f"relaying {args.uri} (Ctrl-C ends it)", file=sys.stderr)
+    publish(source, name=args.name, source_id=args.source_id, stop=stop)
+    return 0

@@ -1,0 +1,56 @@
+"""`focusloop simulate`: a simulated headset on the network, as any other LSL device."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--scenario", default="focus", metavar="NAME", help="`--scenario list` names them")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same signal")
+    parser.add_argument("--channels", type=int, default=8, help="number of electrodes")
+    parser.add_argument("--rate", type=float, default=250.0, help="samples a second")
+    parser.add_argument("--faults", metavar="FAULT@FROM-TO,...", help="faults on demand, s: off@20-35,pops@50-55")
+    parser.add_argument("--name", default="focusloop-simulator", help="LSL name")
+    parser.add_argument("--source-id", help="LSL source_id; made from scenario and seed by default")
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # end with this process
+    parser.epilog = (
+        "example: focusloop simulate --scenario focus --faults off@20-35\n"
+        "Then, in another terminal: focusloop serve --source lsl:name=focusloop-simulator"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish until a signal ends it."""
+    from bci.outlet import publish
+    from bci.registry import open_source
+    from bci.simulator.scenarios import SCENARIOS
+
+    if args.scenario == "list":
+        for name, scenario in SCENARIOS.items():
+            print(f"{name:<14}{scenario.summary}")
+        return 0
+    query = f"seed={args.seed}&channels={args.channels}&rate={args.rate:g}"
+    query += f"&faults={args.faults}" if args.faults else ""
+    source = open_source(f"simulator:{args.scenario}?{query}")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if args.parent is not None:
+        threading.Thread(target=_end_with, args=(args.parent, stop), daemon=True).start()
+    source_id = args.source_id or f"focusloop-simulator-{args.scenario}-{args.seed}"
+    print(f"SIMULATED participant '{args.scenario}' on lsl:source_id={source_id} (Ctrl-C ends it)", file=sys.stderr)
+    publish(source, name=args.name, source_id=source_id, stop=stop)
+    return 0
+
+
+def _end_with(parent: int, stop: threading.Event) -> None:
+    """Set `stop` once the parent is gone: a killed demo leaves no outlet behind."""
+    while not stop.wait(1.0):
+        if os.getppid() != parent:
+            stop.set()

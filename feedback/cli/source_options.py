@@ -1,0 +1,54 @@
+"""Options that several commands share: sources, and where the service keeps and finds things."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bci.errors import ConfigError
+
+
+def add_service_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `serve` and `demo` both take."""
+    parser.add_argument("--host", help="address to listen on (127.0.0.1); another one needs --token")
+    parser.add_argument("--port", type=int, help="port to listen on (8765); 0 takes a free one")
+    parser.add_argument("--token", help="the operator's token, at least 16 characters where --host is not loopback")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="token, baselines and compiled kernels")
+    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="where to look for models first")
+    parser.add_argument("--mains", choices=("50", "60", "auto"), help="line frequency, Hz (auto)")
+    parser.add_argument(
+        "--provider",
+        action="append",
+        choices=("tensorrt", "cuda", "cpu"),
+        help="ONNX Runtime provider, in order of preference (may be repeated)",
+    )
+    parser.add_argument("--osc", metavar="HOST:PORT", help="send scores by OSC as well")
+
+
+def service_overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """Give what the command line says of `[service]`; None where it says nothing."""
+    names = ("host", "port", "token", "data_dir", "models_dir", "mains", "osc")
+    overrides = {name: getattr(args, name) for name in names}
+    overrides["providers"] = args.provider
+    return overrides
+
+
+def participants_of(sources: list[str]) -> list[dict[str, Any]]:
+    """Turn `[ID=]URI` arguments into participants; those without an id are p01, p02 and so on.
+
+    Raises
+    ------
+    ConfigError
+        If there is no URI behind an id.
+    """
+    participants: dict[str, dict[str, Any]] = {}
+    for number, text in enumerate(sources, start=1):
+        head, equals, tail = text.partition("=")
+        named = bool(equals) and ":" not in head
+        if named and not tail:
+            msg = f"--source '{text}': expected ID=URI, for example p01=lsl:name=Muse"
+            raise ConfigError(msg)
+        name, uri = (head, tail) if named else (f"p{number:02d}", text)
+        participants.setdefault(name, {"id": name, "sources": []})["sources"].append(uri)
+    return list(participants.values())
