@@ -16,8 +16,8 @@ STALLED_S = 1.0
 STATUS_S = 1.0
 
 
-class ReportLike(Protocol):
-    """What the status of a stream needs to know of its pipeline."""
+class TimelineLike(Protocol):
+    """What the status of a stream says about its timeline."""
 
     @property
     def effective_rate_hz(self) -> float | None:
@@ -27,6 +27,15 @@ class ReportLike(Protocol):
     @property
     def lost_samples(self) -> int:
         """Samples that never came."""
+        ...
+
+
+class ReportLike(Protocol):
+    """What the status of a stream needs to know of its pipeline."""
+
+    @property
+    def timeline(self) -> TimelineLike:
+        """Loss and effective rate."""
         ...
 
 
@@ -136,7 +145,8 @@ class Lane:
         began_s = time.perf_counter()
         chunk = arrived.chunk
         self._heard_s = arrived.arrived_s
-        self.state, self.detail = "streaming", ""
+        if self.state != "streaming":
+            self.state, self.detail = "streaming", self.reader.source.status.detail
         pipeline = self._pipeline
         if pipeline is None or (chunk.spec is not self._spec and chunk.spec != self._spec):
             pipeline = self._pipeline = self._factory(chunk.spec)
@@ -180,10 +190,10 @@ class Lane:
         return status
 
     def _snapshot(self) -> StreamStatus:
-        report = self._pipeline.report if self._pipeline is not None else None
+        timeline = self._pipeline.report.timeline if self._pipeline is not None else None
         told = self.reader.source.status
-        lost = max(report.lost_samples if report else 0, told.lost_samples)
-        rate_hz = report.effective_rate_hz if report else None
+        lost = max(timeline.lost_samples if timeline else 0, told.lost_samples)
+        rate_hz = timeline.effective_rate_hz if timeline else None
         return StreamStatus(self.state, self.detail, rate_hz, lost, told.battery)
 
     @property

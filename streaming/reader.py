@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,12 +68,12 @@ class Demand:
     """How many samples to wait for, so that the reader wakes once a hop.
 
     The worker says what the pipeline still needed after a count of samples; what the reader has handed on since is
-    taken off. A hop whose length is no whole number of samples is asked for one too early, never one too late.
+    taken off. A hop whose length is no whole number of samples may be asked for one too early, never one too late.
     """
 
     def __init__(self, hop_s: float) -> None:
         self._hop_s = hop_s
-        self._said = (0, 1)
+        self._said: tuple[int, int] | None = None
         self._handed_on = 0
 
     def met(self, processed: int, needed: int) -> None:
@@ -85,13 +86,10 @@ class Demand:
 
     def samples(self, rate_hz: float) -> int:
         """Count what the next hop still needs; 1 for irregular streams."""
-        if rate_hz <= 0.0:
-            return 1
-        processed, needed = self._said
+        hop = max(1, math.floor(rate_hz * self._hop_s))
+        processed, needed = self._said or (0, hop)
         short = needed - (self._handed_on - processed)
-        if short <= 0:
-            short += math.floor(rate_hz * self._hop_s)
-        return max(1, short)
+        return short if short > 0 else hop - (-short) % hop
 
 
 class Reader:
@@ -150,19 +148,13 @@ class Reader:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; False where the source holds its thread."""
-        deadline_s = self._monotonic() + timeout_s
+        deadline_s = time.monotonic() + timeout_s
         for thread in (self._thread, self._closer):
             if thread is not None and thread.ident is not None:
-                thread.join(max(0.0, deadline_s - self._monotonic()))
+                thread.join(max(0.0, deadline_s - time.monotonic()))
                 if thread.is_alive():
                     return False
         return True
-
-    @staticmethod
-    def _monotonic() -> float:
-        import time
-
-        return time.monotonic()
 
     def _run(self) -> None:
         try:

@@ -60,7 +60,7 @@ class TimelineReport:
     Parameters
     ----------
     effective_rate_hz
-        Measured by the phase-locked loop; None before a second of samples.
+        Measured; None before a second of samples since the last reset.
     samples
         That came.
     lost_samples
@@ -110,7 +110,8 @@ class Timeline:
     A jump of `Chunk.first_sample`, or stamps that go on farther ahead than the jitter of the stream explains, is a
     gap: up to 100 ms it is bridged, up to 1 s filled and marked missing; longer, or with more than a quarter of the
     last 4 s not measured, the timeline starts again and says why. Corrected stamps come from a phase-locked loop
-    that is followed sample by sample, so no chunking changes a bit.
+    that is followed sample by sample, so no chunking changes a bit. They lie on the mean of the stamps, as liblsl's
+    do: of a burst stamped on arrival, the last sample is put later than its stamp, by half the length of the burst.
 
     Parameters
     ----------
@@ -131,22 +132,18 @@ class Timeline:
             raise UnsupportedStreamError(msg)
         self.spec = spec
         rate = spec.nominal_rate_hz
-        self._columns = np.asarray(spec.scored if columns is None else columns, dtype=np.int64)
-        n_channels = len(self._columns)
-        self._floats = np.zeros(k.FLOATS)
+        kept = tuple(spec.scored if columns is None else columns)
+        self._n_channels = len(kept)
+        n_held = min(1024, max(16, round(rate)))
+        self._floats = np.zeros(k.A_LAST + self._n_channels + n_held)
         self._floats[k.F_PERIOD] = self._floats[k.F_NOMINAL] = self._floats[k.F_JITTER] = 1.0 / rate
         self._floats[k.F_CAME] = self._floats[k.F_LAST] = np.nan
-        self._ints = np.zeros(k.INTS, dtype=np.int64)
+        self._ints = np.zeros(k.A_COLUMNS + self._n_channels + n_held, dtype=np.int64)
         self._ints[k.I_MEMORY] = self._ints[k.I_MEMORY_FIRST] = max(8, round(ACQUIRE_S * rate))
         self._ints[k.I_MEMORY_LAST] = max(16, round(MEMORY_S * rate))
+        self._ints[k.A_COLUMNS : k.A_COLUMNS + self._n_channels] = kept
         self._window = np.zeros(max(4, round(WINDOW_S * rate)), dtype=np.uint8)
-        self._last = np.zeros(n_channels)
-        n_held = min(1024, max(16, round(rate)))
-        self._held_uv = np.zeros((n_held, n_channels), dtype=np.float32)
-        self._held_s = np.zeros(n_held)
-        self._held_lost = np.zeros(n_held, dtype=np.int64)
-        self._events_at = np.zeros((k.EVENTS, 2), dtype=np.int64)
-        self._events_s = np.zeros(k.EVENTS)
+        self._held_uv = np.zeros((n_held, len(spec.channels)), dtype=np.float32)
         self._advance = compiled_kernel().function
 
     def process(self, chunk: Chunk) -> list[RegularBlock]:
@@ -170,32 +167,32 @@ class Timeline:
         index = 0
         room = total + int(ints[k.I_HELD]) + 1
         while True:
-            out_uv = np.empty((room, len(self._columns)))
+            out_uv = np.empty((room, self._n_channels))
             out_s = np.empty(room)
             out_state = np.empty(room, dtype=np.uint8)
-            out_bad = np.empty(out_uv.shape, dtype=np.uint8)
-            bad_before = ints[k.I_BAD]
+            out_bad = np.empty((room, self._n_channels), dtype=np.uint8)
+            n_bad = ints[k.I_BAD]
             index, produced, events = self._advance(
-                uv, stamps, self._columns, chunk.first_sample, index, self._floats, ints, self._window, self._last,
-                self._held_uv, self._held_s, self._held_lost, out_uv, out_s, out_state, out_bad, self._events_at,
-                self._events_s,
+                uv, stamps, chunk.first_sample, index, self._floats, ints, self._window, self._held_uv,
+                out_uv, out_s, out_state, out_bad,
             )  # fmt: skip
-            bad = out_bad.view(np.bool_) if ints[k.I_BAD] != bad_before else None
-            starts = [0, *(int(at) for at in self._events_at[:events, 0])]
-            for i, start in enumerate(starts):
-                stop = starts[i + 1] if i < events else produced
-                reason = self._why(i - 1) if i else None
+            bad = out_bad.view(np.bool_) if ints[k.I_BAD] != n_bad else None
+            start, reason = 0, None
+            for event in range(events + 1):
+                stop = int(ints[k.A_EVENTS + 2 * event]) if event < events else produced
                 if stop > start:
                     part = slice(start, stop)
                     kept_bad = bad[part] if bad is not None else None
                     blocks.append(RegularBlock(out_uv[part], out_s[part], out_state[part], reason, kept_bad))
+                if event < events:
+                    start, reason = stop, self._why(event)
             if ints[k.I_NEED] == 0:
                 return blocks
             room = total - index + int(ints[k.I_HELD]) + int(ints[k.I_NEED])
 
     def _why(self, event: int) -> str:
-        seconds = float(self._events_s[event])
-        match int(self._events_at[event, 1]):
+        seconds = float(self._floats[k.A_EVENTS_S + event])
+        match int(self._ints[k.A_EVENTS + 2 * event + 1]):
             case k.GAP:
                 return f"{seconds:.1f} s of samples are missing"
             case k.SPARSE:
@@ -205,14 +202,25 @@ class Timeline:
             case _:
                 return f"the clock of the stamps jumped by {seconds:.0f} s"
 
+    def _effective_rate_hz(self) -> float | None:
+        since = int(self._ints[k.I_SINCE])
+        if since <= self.spec.nominal_rate_hz:
+            return None
+        period_s = float(self._floats[k.F_PERIOD])
+        slowest_s = (1.0 + k.PERIOD_TOLERANCE) / self.spec.nominal_rate_hz
+        fastest_s = (1.0 - k.PERIOD_TOLERANCE) / self.spec.nominal_rate_hz
+        span_s = float(self._floats[k.F_LAST] - self._floats[k.F_BEGAN])
+        if span_s > 0.0 and not fastest_s < period_s < slowest_s:
+            return (since - 1) / span_s  # farther off than the loop follows
+        return 1.0 / period_s
+
     @property
     def report(self) -> TimelineReport:
         """What was seen so far."""
         ints = self._ints
         samples = int(ints[k.I_SAMPLES])
-        known = samples >= self.spec.nominal_rate_hz
         return TimelineReport(
-            effective_rate_hz=1.0 / float(self._floats[k.F_PERIOD]) if known else None,
+            effective_rate_hz=self._effective_rate_hz(),
             samples=samples,
             lost_samples=int(ints[k.I_LOST]),
             bridged_samples=int(ints[k.I_BRIDGED]),

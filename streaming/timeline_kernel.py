@@ -13,9 +13,9 @@ Ints = Any  # int64
 Bytes = Any  # uint8
 Samples = Any  # float32 (n, channels)
 
-# Float state: time and period of the loop, its jitter, the last stamp that came and the last that was put out.
-F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST = range(6)
-FLOATS = 6
+# Float state: time and period of the loop, its jitter, the last stamp that came, the last put out, the first.
+F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST, F_BEGAN = range(7)
+FLOATS = 7
 
 # Integer state: what goes on, then what is counted for the report.
 (
@@ -41,8 +41,9 @@ FLOATS = 6
     I_JUMPS,
     I_RESETS,
     I_BAD,
-) = range(22)
-INTS = 22
+    I_SINCE,
+) = range(23)
+INTS = 23
 
 MEASURED, BRIDGED, MISSING = 0, 1, 2
 """State of one regular sample."""
@@ -50,10 +51,17 @@ MEASURED, BRIDGED, MISSING = 0, 1, 2
 NO_RESET, GAP, SPARSE, OFF, CLOCK = 0, 1, 2, 3, 4
 """Why the timeline starts again: a long gap, too many short ones, stamps that stay off, a jump of a clock."""
 
-BRIDGE_S, LONGEST_S, CLOCK_S, PERSISTS_S, JITTER_S = 0.1, 1.0, 900.0, 0.25, 2.0
+BRIDGE_S, LONGEST_S, CLOCK_S, PERSISTS_S, JITTER_PER_S = 0.1, 1.0, 900.0, 0.25, 0.5
 PERIOD_TOLERANCE = 0.1
 LARGEST_JITTER_S = 0.05
 EVENTS = 4
+
+A_EVENTS, A_COLUMNS = INTS, INTS + 2 * EVENTS
+"""Where in the integer array stand the resets (place in the output, reason), the columns, what was lost in hand."""
+
+A_EVENTS_S, A_LAST = FLOATS, FLOATS + EVENTS
+"""Where in the float array stand the lengths of the gaps, the last value of each channel, the stamps in hand."""
+
 UNDECIDED, ORDINARY = -1, 0
 
 
@@ -87,12 +95,12 @@ def follow(floats: Floats, ints: Ints, predicted: float, stamp: float) -> None:
             ints[I_SLEW] = 0
         return
     bounded = size if residual > 0.0 else -size
-    memory = float(ints[I_MEMORY])
+    gain = 1.0 / ints[I_MEMORY]
     nominal = floats[F_NOMINAL]
-    floats[F_TIME] = predicted + max(-0.5 * period, min(0.5 * period, bounded * 4.0 / memory))
-    period += bounded * 6.0 / (memory * memory)
+    floats[F_TIME] = predicted + max(-0.5 * period, min(0.5 * period, bounded * 4.0 * gain))
+    period += bounded * 6.0 * gain * gain
     floats[F_PERIOD] = max(nominal * (1.0 - PERIOD_TOLERANCE), min(nominal * (1.0 + PERIOD_TOLERANCE), period))
-    floats[F_JITTER] += (min(size, LARGEST_JITTER_S) - floats[F_JITTER]) * nominal / JITTER_S
+    floats[F_JITTER] += (min(size, LARGEST_JITTER_S) - floats[F_JITTER]) * nominal * JITTER_PER_S
     if ints[I_MEMORY] < ints[I_MEMORY_LAST]:
         ints[I_MEMORY] += 1
 
@@ -122,7 +130,8 @@ def watch(floats: Floats, ints: Ints, stamp: float) -> float:
 
 
 def note(ints: Ints, window: Bytes, filled: int) -> None:
-    """Count what was not measured within the window that a model sees."""
+    """Count a regular sample, and what was not measured within the window that a model sees."""
+    ints[I_SINCE] += 1
     at = ints[I_WINDOW_AT]
     ints[I_WINDOW_SUM] += filled - window[at]
     window[at] = filled
@@ -139,6 +148,8 @@ def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
     ints[I_WINDOW_AT] = 0
     ints[I_WINDOW_SUM] = 0
     window[:] = 0
+    ints[I_SINCE] = 0
+    floats[F_BEGAN] = stamp
     if finite(stamp):
         floats[F_TIME] = stamp - floats[F_PERIOD]
 
@@ -149,6 +160,7 @@ def fill(
     window: Bytes,
     last: Floats,
     row: Samples,
+    columns: Ints,
     missing: int,
     out_uv: Floats,
     out_s: Floats,
@@ -161,9 +173,10 @@ def fill(
     ints[I_BRIDGED if state == BRIDGED else I_MISSING] += missing
     for j in range(missing):
         weight = (j + 1.0) / (missing + 1.0)
-        for c in range(row.shape[0]):
-            known = finite(row[c])
-            out_uv[at + j, c] = last[c] + (row[c] - last[c]) * weight if known else last[c]
+        for c in range(columns.shape[0]):
+            value = row[columns[c]]
+            known = finite(value)
+            out_uv[at + j, c] = last[c] + (value - last[c]) * weight if known else last[c]
             out_bad[at + j, c] = 0 if known else 1
         floats[F_TIME] += floats[F_PERIOD]
         out_s[at + j] = floats[F_TIME]
@@ -177,6 +190,7 @@ def put(
     window: Bytes,
     last: Floats,
     row: Samples,
+    columns: Ints,
     stamp: float,
     out_uv: Floats,
     out_s: Floats,
@@ -185,9 +199,10 @@ def put(
     at: int,
 ) -> None:
     """Put out a measured sample; a channel that is no number keeps its last value and is marked."""
-    for c in range(row.shape[0]):
-        if finite(row[c]):
-            last[c] = row[c]
+    for c in range(columns.shape[0]):
+        value = row[columns[c]]
+        if finite(value):
+            last[c] = value
             out_bad[at, c] = 0
         else:
             out_bad[at, c] = 1
@@ -251,24 +266,8 @@ def why_reset(floats: Floats, ints: Ints, window: Bytes, missing: int) -> int:
     return NO_RESET
 
 
-def hold(
-    floats: Floats,
-    ints: Ints,
-    held_uv: Samples,
-    held_s: Floats,
-    held_lost: Ints,
-    row: Samples,
-    columns: Ints,
-    stamp: float,
-    lost: int,
-) -> None:
-    """Take a sample in hand, and count what its stamp did."""
-    slot = (ints[I_HEAD] + ints[I_HELD]) % held_s.shape[0]
-    for c in range(columns.shape[0]):
-        held_uv[slot, c] = row[columns[c]]
-    held_s[slot] = stamp
-    held_lost[slot] = lost
-    ints[I_HELD] += 1
+def came(floats: Floats, ints: Ints, stamp: float) -> None:
+    """Count what a stamp did."""
     if stamp == floats[F_CAME]:
         ints[I_REPEATED] += 1
     elif stamp < floats[F_CAME]:
@@ -277,25 +276,37 @@ def hold(
         floats[F_CAME] = stamp
 
 
+def hold(ints: Ints, held_uv: Samples, held_s: Floats, held_lost: Ints, row: Samples, stamp: float, lost: int) -> None:
+    """Take a sample in hand."""
+    slot = (ints[I_HEAD] + ints[I_HELD]) % held_s.shape[0]
+    held_uv[slot, :] = row
+    held_s[slot] = stamp
+    held_lost[slot] = lost
+    ints[I_HELD] += 1
+
+
+def steady(floats: Floats, ints: Ints, counter: int, stamp: float) -> bool:
+    """Tell the usual: nothing in hand, nothing lost, nothing going on, and a stamp as expected."""
+    if ints[I_STARTED] == 0 or ints[I_HELD] != 0 or counter != ints[I_COUNTER]:
+        return False
+    if ints[I_OFF] != 0 or ints[I_SLEW] != 0 or ints[I_CLEAR] != 0:
+        return False
+    return abs(stamp - (floats[F_TIME] + floats[F_PERIOD])) <= threshold(floats)
+
+
 def advance(
     chunk_uv: Samples,
     chunk_s: Floats,
-    columns: Ints,
     first_sample: int,
     begin_at: int,
     floats: Floats,
     ints: Ints,
     window: Bytes,
-    last: Floats,
     held_uv: Samples,
-    held_s: Floats,
-    held_lost: Ints,
     out_uv: Floats,
     out_s: Floats,
     out_state: Bytes,
     out_bad: Bytes,
-    events_at: Ints,
-    events_s: Floats,
 ) -> tuple[int, int, int]:
     """Turn samples as they came into regular ones, as far as the output has room.
 
@@ -305,6 +316,12 @@ def advance(
         Samples of the chunk taken, regular samples put out, resets noted. `ints[I_NEED]` is 0 when all is done, else
         the room that the next sample needs.
     """
+    # Each array costs on the way in from Python, so the small ones travel behind the state.
+    channels = out_uv.shape[1]
+    columns = ints[A_COLUMNS : A_COLUMNS + channels]
+    held_lost = ints[A_COLUMNS + channels :]
+    last = floats[A_LAST : A_LAST + channels]
+    held_s = floats[A_LAST + channels :]
     at = 0
     event = 0
     index = begin_at
@@ -326,7 +343,7 @@ def advance(
                 reason = why_reset(floats, ints, window, missing)
                 gap_s = missing * floats[F_PERIOD]
             room = 1 if reason != NO_RESET else missing + 1
-            if at + room > out_s.shape[0] or event == events_s.shape[0]:
+            if at + room > out_s.shape[0] or event == EVENTS:
                 ints[I_NEED] = room
                 ints[I_CLEAR] = clear
                 return index, at, event
@@ -335,7 +352,20 @@ def advance(
             elif reason == NO_RESET:
                 ints[I_LOST] += missing
                 if missing > 0:
-                    fill(floats, ints, window, last, held_uv[head], missing, out_uv, out_s, out_state, out_bad, at)
+                    fill(
+                        floats,
+                        ints,
+                        window,
+                        last,
+                        held_uv[head],
+                        columns,
+                        missing,
+                        out_uv,
+                        out_s,
+                        out_state,
+                        out_bad,
+                        at,
+                    )
                     at += missing
                 if clear == 0:
                     off_s = watch(floats, ints, stamp)
@@ -352,28 +382,35 @@ def advance(
                 floats[F_TIME] += missing * floats[F_PERIOD]
                 begin(floats, ints, window, stamp)
                 ints[I_CLEAR] = clear
-                events_at[event, 0] = at
-                events_at[event, 1] = reason
-                events_s[event] = gap_s
+                ints[A_EVENTS + 2 * event] = at
+                ints[A_EVENTS + 2 * event + 1] = reason
+                floats[A_EVENTS_S + event] = gap_s
                 event += 1
-            put(floats, ints, window, last, held_uv[head], stamp, out_uv, out_s, out_state, out_bad, at)
+            put(floats, ints, window, last, held_uv[head], columns, stamp, out_uv, out_s, out_state, out_bad, at)
             at += 1
             ints[I_HEAD] = (head + 1) % held_s.shape[0]
             ints[I_HELD] -= 1
+        while index < total and at < out_s.shape[0] and steady(floats, ints, first_sample + index, chunk_s[index]):
+            stamp = chunk_s[index]
+            came(floats, ints, stamp)
+            put(floats, ints, window, last, chunk_uv[index], columns, stamp, out_uv, out_s, out_state, out_bad, at)
+            ints[I_COUNTER] += 1
+            index += 1
+            at += 1
         if index == total:
             return index, at, event
         counter = first_sample + index
         lost = max(counter - ints[I_COUNTER], 0) if ints[I_STARTED] != 0 or ints[I_HELD] > 0 else 0
         ints[I_COUNTER] = counter + 1
-        hold(floats, ints, held_uv, held_s, held_lost, chunk_uv[index], columns, chunk_s[index], lost)
+        came(floats, ints, chunk_s[index])
+        hold(ints, held_uv, held_s, held_lost, chunk_uv[index], chunk_s[index], lost)
         index += 1
 
 
-CALLED = (finite, threshold, follow, watch, note, begin, fill, put, judge, why_reset, hold)
+CALLED = (finite, threshold, follow, watch, note, begin, fill, put, judge, why_reset, came, hold, steady)
 """What `advance` calls, callee before caller: the compiler is told of each."""
 
 SIGNATURE = (
-    "UniTuple(int64, 3)(Array(float32, 2, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), int64[::1], "
-    "int64, int64, float64[::1], int64[::1], uint8[::1], float64[::1], float32[:, ::1], float64[::1], int64[::1], "
-    "float64[:, ::1], float64[::1], uint8[::1], uint8[:, ::1], int64[:, ::1], float64[::1])"
+    "UniTuple(int64, 3)(Array(float32, 2, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), int64, int64, "
+    "float64[::1], int64[::1], uint8[::1], float32[:, ::1], float64[:, ::1], float64[::1], uint8[::1], uint8[:, ::1])"
 )
