@@ -45,7 +45,7 @@ class Muscle:
     def __init__(self, positions_m: Samples, rate_hz: float, rng: np.random.Generator) -> None:
         self._rng = rng
         high_hz = min(200.0, 0.45 * rate_hz)
-        self._sos = butter(2, [20.0, high_hz], btype="bandpass", fs=rate_hz, output="sos")
+        self._sos: Samples = np.asarray(butter(2, [20.0, high_hz], btype="bandpass", fs=rate_hz, output="sos"))
         self._gain = float(np.sqrt(rate_hz / 2.0 / (high_hz - 20.0)))
         temporal = [topography(positions_m, (side * 0.075, 0.03, 0.0), 0.045) for side in (-1.0, 1.0)]
         self._map = np.maximum(*temporal)
@@ -55,17 +55,19 @@ class Muscle:
             lambda: rng.uniform(0.5, 2.0) * rate_hz,
         )
 
-    def block(self, first_sample: int, bursting: Samples | None, clenched: Samples | None) -> Samples:
-        """Give the next samples: bursts where `bursting`, unbroken on every electrode where `clenched`."""
-        n = len(bursting if bursting is not None else clenched) if (bursting is not None or clenched is not None) else 0
-        rms = np.zeros((n, self._map.size))
-        if bursting is not None:
-            rms += 40.0 * self._bursts.inside(first_sample, n)[:, None] * bursting * self._map
-        if clenched is not None:
-            rms += clenched * (25.0 + 50.0 * self._map)
-        white = self._rng.standard_normal(rms.shape)
+    def bursts(self, first_sample: int, n: int) -> Samples:
+        """Give n samples of bursts of 0.5-2 s, 40 µV at the temples, (n, channels)."""
+        inside = self._bursts.inside(first_sample, n)
+        return self._noise(n) * inside[:, None] * (40.0 * self._map)
+
+    def clench(self, n: int) -> Samples:
+        """Give n samples of a clenched jaw: 25 µV anywhere, 75 µV at the temples, (n, channels)."""
+        return self._noise(n) * (25.0 + 50.0 * self._map)
+
+    def _noise(self, n: int) -> Samples:
+        white = self._rng.standard_normal((n, self._map.size))
         noise, self._state = sosfilt(self._sos, white, axis=0, zi=self._state)
-        return noise * self._gain * rms
+        return noise * self._gain
 
 
 class Mains:
@@ -75,18 +77,18 @@ class Mains:
         self._rate_hz, self._mains_hz = rate_hz, mains_hz
         self._strength = rng.lognormal(0.0, 0.5, n_channels)
         # Most of the hum is common to all electrodes, a little of its phase is not.
-        self._phase = rng.uniform(0.0, 2 * np.pi) + rng.normal(0.0, 0.4, n_channels)
+        phase = rng.uniform(0.0, 2 * np.pi) + rng.normal(0.0, 0.4, n_channels)
+        self._in_phase, self._in_quadrature = self._strength * np.cos(phase), self._strength * np.sin(phase)
         self._wander = rng.uniform(0.0, 2 * np.pi)
 
     def block(self, t_s: Samples) -> Samples:
         """Give hum of about 1 µV amplitude, (n, channels), at moments of the simulation, (n,)."""
         # ±0.02 Hz around the nominal frequency over 100 s, as European and American grids wander
         angle = 2 * np.pi * self._mains_hz * t_s + 2.0 * np.sin(2 * np.pi * t_s / 100.0 + self._wander)
-        phase = angle[:, None] + self._phase
-        hum = np.sin(phase)
+        hum = np.outer(np.sin(angle), self._in_phase) + np.outer(np.cos(angle), self._in_quadrature)
         if 3 * self._mains_hz < 0.45 * self._rate_hz:
-            hum += 0.2 * np.sin(3 * phase)
-        return hum * self._strength
+            hum += np.outer(0.2 * np.sin(3 * angle), self._strength)
+        return hum
 
 
 class Wander:
@@ -96,21 +98,21 @@ class Wander:
     ----------
     tau_s
         How long it remembers.
-    settled
-        True where it starts anywhere in its range rather than at zero.
     """
 
-    def __init__(
-        self, n_channels: int, rate_hz: float, tau_s: float, rng: np.random.Generator, *, settled: bool = True
-    ) -> None:
+    def __init__(self, n_channels: int, rate_hz: float, tau_s: float, rng: np.random.Generator) -> None:
         self._rng = rng
         self._forget = float(np.exp(-1.0 / (tau_s * rate_hz)))
-        self._state = (rng.standard_normal((1, n_channels)) if settled else np.zeros((1, n_channels))) * self._forget
+        self._drive = [float(np.sqrt(1.0 - self._forget**2))]
+        self._state = rng.standard_normal((1, n_channels)) * self._forget
 
     def block(self, n: int) -> Samples:
         """Give the next n samples, (n, channels), standard deviation 1."""
-        drive = self._rng.standard_normal((n, self._state.shape[1])) * np.sqrt(1.0 - self._forget**2)
-        walk, self._state = lfilter([1.0], [1.0, -self._forget], drive, axis=0, zi=self._state)
+        return self.follow(self._rng.standard_normal((n, self._state.shape[1])))
+
+    def follow(self, white: Samples) -> Samples:
+        """Walk as white noise of standard deviation 1 drives it, (n, channels)."""
+        walk, self._state = lfilter(self._drive, [1.0, -self._forget], white, axis=0, zi=self._state)
         return walk
 
 
@@ -121,6 +123,11 @@ class Pops:
         self._rate_hz, self._rng = rate_hz, rng
         self._forget = float(np.exp(-1.0 / (0.4 * rate_hz)))
         self._state = np.zeros((1, n_channels))
+
+    @property
+    def sounding(self) -> bool:
+        """True while an earlier pop has not decayed."""
+        return bool(np.abs(self._state).max() > 0.01)
 
     def block(self, per_s: Samples) -> Samples:
         """Give the next samples for the rate of pops per second of each sample and electrode, (n, channels)."""
@@ -142,6 +149,11 @@ class OpenInputs:
         self._drift = Wander(n_channels, rate_hz, 2.0, rng)
         self._settling = np.zeros((1, n_channels))
         self._before = np.zeros((1, n_channels))
+
+    @property
+    def settling(self) -> bool:
+        """True while the electrodes still come to rest after they were moved, or have just been put back."""
+        return bool(np.abs(self._settling).max() > 0.01 or self._before.any())
 
     def block(self, worn: Samples, air: Samples, hum: Samples) -> Samples:
         """Mix what is measured on the head with what is in the air.

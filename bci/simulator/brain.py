@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import freqz_sos, lfilter, sosfilt
+from scipy.signal import lfilter, sosfilt
 
 from bci.simulator.head import spatial_mixing, topography
 
@@ -27,8 +27,8 @@ class Rhythm:
         Change of ln power from attention 0 to 1.
     eyes_closed
         Change of ln power when the eyes close.
-    centres_m
-        Places of the sources on the scalp, MNE head frame.
+    sources
+        Place on the scalp (x, y, z in metres, MNE head frame) and amplitude of each source against the strongest.
     reach_m
         How far a source is seen (standard deviation of its topography).
     """
@@ -38,47 +38,34 @@ class Rhythm:
     power_uv2: float
     attention: float
     eyes_closed: float
-    centres_m: tuple[tuple[float, float, float], ...]
+    sources: tuple[tuple[float, float, float, float], ...]
     reach_m: float
 
 
 def rhythms_of(rng: np.random.Generator) -> tuple[Rhythm, ...]:
     """Make one person's rhythms.
 
-    The effects are a clear responder's. In EEGMAT (people 00-23, arithmetic against rest, 4-s windows, own measurement)
-    ln power moves over people by -0.56 ± 0.75 in posterior alpha (P3 P4 Pz O1 O2, 8-13 Hz), by +0.07 ± 0.41 in frontal
-    against -0.22 ± 0.34 in posterior theta, and by -0.10 ± 0.20 in frontal beta, whose *share* rises as alpha falls.
-    Attention 0 to 1 moves alpha here by -1.2, about that mean and one standard deviation; +0.8 in the source of frontal
-    theta and +0.6 in that of central beta come out at some +0.3 and +0.25 in the electrodes' bands, as the background
-    does not move. `effect=0.45` on the simulator's URI gives an average person. Closing the eyes moves posterior alpha
-    by +1.5 in its source, +1.3 in its band, as in `eyes-features/closed_vs_open.csv` (+1.30 ± 0.69).
+    Effects are those of EEGMAT (people 00-23, arithmetic against rest, mean ± standard deviation over people of the
+    change of ln power, own measurement): alpha (8-13 Hz) -0.56 ± 0.75 over P3 P4 Pz O1 O2, -0.41 ± 0.50 centrally,
+    -0.28 ± 0.39 frontally; theta (4-8 Hz) +0.07 ± 0.41 frontally, which is +0.29 against posterior theta; beta
+    -0.10 ± 0.20 frontally, so that its *share* rises as alpha falls. Attention 0 to 1 moves the sources below by -1.2,
+    +0.8 and +0.6; as the background does not move, some -0.7 (O1 O2), +0.25 (Fz) and +0.2 (C3 C4) are left at the
+    electrodes: an average person in alpha, a clear responder in beta. `effect=` on the URI scales all three.
+    Closing the eyes moves the source of alpha by +1.6, posterior alpha by about +1.3, as in
+    `eyes-features/closed_vs_open.csv` (+1.30 ± 0.69).
     """
     alpha_hz = rng.uniform(9.4, 10.8)
     strength = rng.lognormal(0.0, 0.15, 3)
+    occipital, parietal = ((-0.03, -0.11, 0.02, 1.0), (0.03, -0.11, 0.02, 1.0)), ((0.0, -0.08, 0.09, 0.9),)
+    central, frontal = ((-0.06, -0.01, 0.08, 0.55), (0.06, -0.01, 0.08, 0.55)), ((0.0, 0.07, 0.08, 0.45),)
     return (
-        Rhythm(
-            alpha_hz,
-            1.2,
-            26.0 * strength[0],
-            -1.2,
-            1.5,
-            ((-0.03, -0.11, 0.02), (0.03, -0.11, 0.02), (0.0, -0.09, 0.08)),
-            0.050,
-        ),
-        Rhythm(6.2 + rng.uniform(-0.4, 0.4), 1.0, 3.5 * strength[1], 0.8, 0.0, ((0.0, 0.055, 0.095),), 0.040),
-        Rhythm(
-            20.0 + rng.uniform(-1.5, 1.5),
-            5.0,
-            3.0 * strength[2],
-            0.6,
-            0.1,
-            ((-0.06, -0.01, 0.08), (0.06, -0.01, 0.08)),
-            0.040,
-        ),
+        Rhythm(alpha_hz, 1.2, 28.0 * strength[0], -1.2, 1.6, occipital + parietal + central + frontal, 0.05),
+        Rhythm(6.2 + rng.uniform(-0.4, 0.4), 1.0, 3.5 * strength[1], 0.8, 0.0, ((0.0, 0.055, 0.095, 1.0),), 0.04),
+        Rhythm(20.0 + rng.uniform(-1.5, 1.5), 5.0, 3.0 * strength[2], 0.6, 0.1, central, 0.04),
     )
 
 
-SPINDLES = Rhythm(15.5, 1.5, 900.0, 0.0, 0.0, ((0.0, 0.0, 0.06),), 0.2)
+SPINDLES = Rhythm(15.5, 1.5, 900.0, 0.0, 0.0, ((0.0, 0.0, 0.06, 1.0),), 0.2)
 """Large spindles all over the head: a spectrum that no one in a training set has, and yet no artefact."""
 
 
@@ -109,7 +96,7 @@ class Background:
         self._rng = rng
         self._mixing = spatial_mixing(positions_m).T
         self._sos = power_law_sos(rate_hz, exponent)
-        density = abs(freqz_sos(self._sos, [10.0], fs=rate_hz)[1][0]) ** 2 * 2.0 / rate_hz
+        density = float(abs(_response(self._sos, 10.0, rate_hz)) ** 2 * 2.0 / rate_hz)
         self._gain = float(np.sqrt(level_uv2_per_hz / density))
         self._state = np.zeros((self._sos.shape[0], 2, len(positions_m)))
         self.block(int(20 * rate_hz))  # the slowest pole has long forgotten that it began at zero
@@ -139,33 +126,43 @@ def power_law_sos(rate_hz: float, exponent: float) -> Samples:
     return np.array(sections)
 
 
+def _response(sos: Samples, frequency_hz: float, rate_hz: float) -> complex:
+    back = np.exp(-2j * np.pi * frequency_hz / rate_hz) ** np.arange(3)
+    return complex(np.prod((sos[:, :3] @ back) / (sos[:, 3:] @ back)))
+
+
 class RhythmGenerator:
     """Samples of one rhythm: narrow-band noise, an envelope of seconds, a gain that the script moves."""
 
     def __init__(self, rhythm: Rhythm, positions_m: Samples, rate_hz: float, rng: np.random.Generator) -> None:
         self._rhythm = rhythm
         self._rng = rng
-        self._maps = np.stack([topography(positions_m, centre, rhythm.reach_m) for centre in rhythm.centres_m])
+        self._maps = np.stack(
+            [weight * topography(positions_m, xyz, rhythm.reach_m) for *xyz, weight in rhythm.sources]
+        )
         # Where sources overlap their powers add: scaled so that the strongest electrode gets the stated power.
         self._maps /= max(1e-3, float(np.sqrt((self._maps**2).sum(axis=0).max())))
         self._sos = _resonator_sos(rhythm.frequency_hz, rhythm.bandwidth_hz, rate_hz)
         self._state = np.zeros((self._sos.shape[0], 2, len(self._maps)))
         impulse = np.zeros(int(20 * rate_hz / rhythm.bandwidth_hz))
         impulse[0] = 1.0
-        self._gain = float(1.0 / np.sqrt((sosfilt(self._sos, impulse) ** 2).sum()))
+        response: Samples = np.asarray(sosfilt(self._sos, impulse))
+        self._gain = float(1.0 / np.sqrt((response**2).sum()))
+        self._scaled_maps = self._maps * (self._gain * np.sqrt(rhythm.power_uv2))
         self._forget = float(np.exp(-1.0 / (4.0 * rate_hz)))
-        self._mood = np.zeros((1, len(self._maps)))
+        self._mood = np.zeros(1)
         self.block(np.zeros(int(20 * rate_hz)), np.zeros(int(20 * rate_hz)))
 
     def block(self, attention: Samples, eyes_closed: Samples) -> Samples:
         """Give the next samples, (n, channels), µV, for attention and closedness of the eyes at each, both (n,)."""
         shape = (attention.size, len(self._maps))
         carrier, self._state = sosfilt(self._sos, self._rng.standard_normal(shape), axis=0, zi=self._state)
-        drive = self._rng.standard_normal(shape) * np.sqrt(1.0 - self._forget**2)
-        mood, self._mood = lfilter([1.0], [1.0, -self._forget], drive, axis=0, zi=self._mood)
+        drive = self._rng.standard_normal(attention.size) * np.sqrt(1.0 - self._forget**2)
+        mood, self._mood = lfilter([1.0], [1.0, -self._forget], drive, zi=self._mood)
         log_power = self._rhythm.attention * attention + self._rhythm.eyes_closed * eyes_closed
-        swell = _MOOD * mood + 0.5 * (log_power + np.log(self._rhythm.power_uv2))[:, None] - _MOOD**2
-        return (carrier * np.exp(swell) * self._gain) @ self._maps
+        swell = np.exp(_MOOD * mood - _MOOD**2 + 0.5 * log_power)
+        carrier *= swell[:, None]
+        return carrier @ self._scaled_maps
 
 
 _MOOD = 0.25

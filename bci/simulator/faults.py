@@ -1,9 +1,9 @@
 """What can go wrong with a simulated headset, and when: the small language of `faults=`.
 
-off@20-35,pops@50-55            a headset taken off at 20 s and back at 35 s, pops later
-rails:Fp1.Fp2@10-20             only two electrodes
-eyes-closed@30-60/60            30 s in every 60 s
-emg                             from the first sample to the last
+- `off@20-35,pops@50-55`: a headset taken off at 20 s and back at 35 s, pops later;
+- `rails:Fp1.Fp2@10-20`: only two electrodes;
+- `eyes-closed@30-60/60`: 30 s in every 60 s;
+- `emg`: from the first sample to the last.
 """
 
 from __future__ import annotations

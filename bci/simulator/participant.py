@@ -103,7 +103,7 @@ class Participant:
 
         def rng(what: str) -> np.random.Generator:
             # One generator a component: an artefact more never changes the brain underneath.
-            return np.random.default_rng([person.seed, zlib.crc32(what.encode())])
+            return np.random.Generator(np.random.SFC64([person.seed, zlib.crc32(what.encode())]))
 
         body = rng("body")
         exponent, level = body.uniform(1.35, 1.6), 0.9 * body.lognormal(0.0, 0.15)
@@ -122,6 +122,7 @@ class Participant:
         self._mains = {hz: Mains(n, rate, hz, rng(f"mains {hz:g}")) for hz in sorted({50.0, 60.0, person.mains_hz})}
         self._pops = Pops(n, rate, rng("pops"))
         self._impedance = Wander(n, rate, 0.8, rng("impedance"))
+        self._impedance_noise = rng("impedance noise")
         self._open = OpenInputs(n, rate, rng("open"))
         self._transport = Transport(rate, rng("transport"))
         self._closed = 0.0
@@ -143,11 +144,13 @@ class Participant:
         t_s = np.arange(first, first + n) / self._person.rate_hz
         gates = self._gates(t_s)
         samples = self._brain(t_s, gates)
-        self._add_artefacts(samples, first, t_s, gates)
-        samples = self._electrodes(samples, t_s, gates)
-        sent, stamps_s, arrivals_s = self._transport.block(
-            first, t_s, {name: g.any(axis=1) for name, g in gates.items()}
-        )
+        hum = self._mains[self._person.mains_hz].block(t_s)
+        self._add_eyes(samples, gates)
+        self._add_muscle(samples, first, gates)
+        self._add_electrodes(samples, t_s, hum, gates)
+        samples = self._replace_electrodes(samples, hum, gates)
+        when = {name: np.asarray(gate.any(axis=1)) for name, gate in gates.items()}
+        sent, stamps_s, arrivals_s = self._transport.block(first, t_s, when)
         clipped = np.clip(samples, *RAILS_UV).astype(np.float32)
         return Block(first, clipped, sent, stamps_s, arrivals_s, "free" in gates)
 
@@ -187,36 +190,46 @@ class Participant:
         self._closed = level if abs(level - target[-1]) > 1e-4 else float(target[-1])
         return closed
 
-    def _add_artefacts(self, samples: Samples, first: int, t_s: Samples, gates: Gates) -> None:
+    def _add_eyes(self, samples: Samples, gates: Gates) -> None:
+        per_s = np.full(len(samples), _BLINKS_PER_S)
+        if "blinks" in gates:
+            per_s += 0.5 * gates["blinks"].max(axis=1)
+        if "eyes-closed" in gates:
+            per_s *= 1.0 - gates["eyes-closed"].max(axis=1)
+        samples += self._blinks.block(per_s)
+
+    def _add_muscle(self, samples: Samples, first_sample: int, gates: Gates) -> None:
+        if "emg" in gates:
+            samples += self._muscle.bursts(first_sample, len(samples)) * gates["emg"]
+        if "clench" in gates:
+            samples += self._muscle.clench(len(samples)) * gates["clench"]
+
+    def _add_electrodes(self, samples: Samples, t_s: Samples, hum: Samples, gates: Gates) -> None:
         n, n_channels = samples.shape
-        samples += 0.4 * self._sensor.standard_normal((n, n_channels))
-        samples += self._offsets_uv + 15.0 * self._slow.block(n)
-        hum = self._mains[self._person.mains_hz].block(t_s)
-        samples += 0.6 * hum
-        closed = gates["eyes-closed"][:, 0] if "eyes-closed" in gates else 0.0
-        often = gates["blinks"].max(axis=1) if "blinks" in gates else 0.0
-        samples += self._blinks.block((_BLINKS_PER_S + 0.5 * often) * (1.0 - closed) * np.ones(n))
-        if "emg" in gates or "clench" in gates:
-            samples += self._muscle.block(first, gates.get("emg"), gates.get("clench"))
-        samples += self._pops.block(0.4 * gates["pops"] if "pops" in gates else np.zeros_like(samples))
+        noise = self._sensor.standard_normal((n, n_channels))
+        # One noise for both: what is white at the amplifier and what wanders within 20 s share no frequencies.
+        samples += 0.4 * noise
+        samples += 15.0 * self._slow.follow(noise)
+        samples += self._offsets_uv + 0.6 * hum
+        if "pops" in gates or self._pops.sounding:
+            samples += self._pops.block(0.4 * gates["pops"] if "pops" in gates else np.zeros_like(samples))
         for hz in (50.0, 60.0):
             if (gate := gates.get(f"line{hz:g}")) is not None:
                 samples += 40.0 * self._mains[hz].block(t_s) * gate
         if "drift" in gates:
-            samples += gates["drift"] * 400.0 * self._drift.block(n)
+            samples += 400.0 * self._drift.block(n) * gates["drift"]
         if "contact" in gates:
-            noise = 150.0 * self._impedance.block(n) + 20.0 * self._sensor.standard_normal((n, n_channels)) + 60.0 * hum
-            samples += gates["contact"] * noise
+            noise = 150.0 * self._impedance.block(n) + 20.0 * self._impedance_noise.standard_normal((n, n_channels))
+            samples += (noise + 60.0 * hum) * gates["contact"]
 
-    def _electrodes(self, samples: Samples, t_s: Samples, gates: Gates) -> Samples:
+    def _replace_electrodes(self, samples: Samples, hum: Samples, gates: Gates) -> Samples:
         """Let electrodes leave the head, die or stick at the rail."""
-        air = gates.get("off")
-        hum = self._mains[self._person.mains_hz].block(t_s)
-        samples = self._open.block(samples, air if air is not None else np.zeros_like(samples), hum)
-        if (flat := gates.get("flat")) is not None:
-            samples = np.where(flat > 0.0, self._offsets_uv, samples)
-        if (rails := gates.get("rails")) is not None:
-            samples = np.where(rails > 0.0, RAILS_UV[0], samples)
+        if "off" in gates or self._open.settling:
+            samples = self._open.block(samples, gates.get("off", np.zeros_like(samples)), hum)
+        if "flat" in gates:
+            samples = np.where(gates["flat"] > 0.0, self._offsets_uv, samples)
+        if "rails" in gates:
+            samples = np.where(gates["rails"] > 0.0, RAILS_UV[0], samples)
         return samples
 
 

@@ -24,7 +24,7 @@ class Scenario:
 
     Parameters
     ----------
-    says
+    summary
         One sentence for a person.
     coupling
         How rhythms follow attention: 1 as in people, 0 not at all, -1 the other way round.
@@ -34,7 +34,7 @@ class Scenario:
         True where attention follows the curve, False where it stays at one half.
     """
 
-    says: str
+    summary: str
     coupling: float = 1.0
     faults: str = ""
     scripted: bool = True
@@ -96,13 +96,16 @@ def attention_at(scenario: str, t_s: float | NDArray[np.float64], seed: int = 1)
     t = np.asarray(t_s, dtype=np.float64)
     if not scenario_named(scenario).scripted:
         return np.full(t.shape, 0.5)
+    if t.size == 0:
+        return np.empty(t.shape)
     cycle, phase_s = np.divmod(t, PERIOD_S)
-    low, high = _levels(cycle, seed)
+    first = float(cycle.min())
+    low, high = _levels(np.arange(first, float(cycle.max()) + 2.0), seed)
+    place = (cycle - first).astype(np.intp)
     rise = _smooth_step((phase_s - 20.0) / 10.0)
     fall = _smooth_step((phase_s - 50.0) / 10.0)
     # The fall ends at the low level of the next cycle, so that the curve is continuous.
-    next_low, _ = _levels(cycle + 1.0, seed)
-    return low + (high - low) * rise + (next_low - high) * fall
+    return low[place] + (high - low)[place] * rise + (low[1:] - high[:-1])[place] * fall
 
 
 def _smooth_step(x: NDArray[np.float64]) -> NDArray[np.float64]:

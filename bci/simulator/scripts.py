@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.simulator.faults import Fault, parse_faults
+from bci.simulator.faults import Fault
 from bci.simulator.scenarios import attention_at
 
 _INERTIA_S = 0.4
@@ -67,17 +67,10 @@ class ManualScript:
         with self._lock:
             self._target = attention
 
-    def set_faults(self, text: str | None) -> None:
-        """Replace the faults; spans count from now. None or an empty text ends all.
-
-        Raises
-        ------
-        UriError
-            For an unknown fault; the message lists the known ones.
-        """
-        plan = parse_faults(text or "")
+    def set_faults(self, plan: Sequence[Fault]) -> None:
+        """Replace the faults; their spans count from now."""
         with self._lock:
-            self._plan, self._plan_is_new = plan, True
+            self._plan, self._plan_is_new = tuple(plan), True
 
     def attention(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Attention on its way to what was set."""
@@ -88,7 +81,7 @@ class ManualScript:
         return way
 
     def faults(self, t_s: float) -> Sequence[Fault]:
-        """What was set last, counted from the block after."""
+        """Give what was set last, its spans counted from the block after."""
         with self._lock:
             if self._plan_is_new:
                 self._plan = tuple(replace(fault, since_s=t_s) for fault in self._plan)

@@ -23,7 +23,7 @@ class Spells:
         self._known_to = 0
 
     def inside(self, first_sample: int, n: int) -> NDArray[np.bool_]:
-        """Say for n samples from `first_sample` on whether they lie in a span; later calls only ask for later samples."""
+        """Say for n samples from `first_sample` on whether they lie in a span; calls only go forward."""
         end = first_sample + n
         while self._known_to < end:
             start = max(self._known_to, first_sample) + 1 + int(self._pause())

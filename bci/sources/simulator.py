@@ -11,7 +11,7 @@ import numpy as np
 
 from bci.clock import lsl_now_s
 from bci.errors import MontageError, SourceEndedError, UriError
-from bci.montage import assign_montage, eeg_channel, parse_labels, position_m
+from bci.montage import assign_montage, canonical_label, eeg_channel, parse_labels, position_m
 from bci.simulator.artefacts import RAILS_UV
 from bci.simulator.faults import Fault, parse_faults
 from bci.simulator.feed import Feed
@@ -24,7 +24,7 @@ from bci.types import Channel, Chunk, SourceState, StreamSpec
 from bci.uri import SourceUri
 
 PARAMETERS = ("seed", "channels", "rate", "speed", "seconds", "effect", "mains", "faults", "free")
-"""What the query of `simulator:` may hold, beside `montage`."""
+"""What the query of `simulator:` may hold, beside `montage`; `simulator:manual` also knows `attention`."""
 
 _LONGEST_CHUNK_S = 10.0
 _OVERSLEPT_S = 30.0
@@ -67,10 +67,10 @@ class SimulatorSource:
         For an unknown scenario, parameter, fault or electrode; the message lists the known ones.
     """
 
-    _block_samples = 1024
+    _parameters = PARAMETERS
 
     def __init__(self, uri: SourceUri, *, clock: Clock | None = None) -> None:
-        uri.allow(*PARAMETERS)
+        uri.allow(*self._parameters)
         self._uri = uri
         self._clock = clock or Clock()
         self._seed = int(uri.number("seed", 1, low=0, high=2**31))
@@ -80,9 +80,10 @@ class SimulatorSource:
         self._spec = self._placed = self._make_spec()
         self._unplaced = replace(self._placed, channels=_unplaced(self._placed.channels))
         self._plan = self._faults(f"{scenario_named(uri.target).faults},{uri.params.get('faults', '')}")
-        if uri.number("free", 0, low=0, high=1):
+        if self._is_free:
             self._placed = assign_montage(self._unplaced, uri.montage) if uri.montage else self._unplaced
             self._spec = self._placed
+        self._block_samples = 1024
         self._closed = threading.Event()
         self._state: SourceState = "connecting"
         self._feed: Feed | None = None
@@ -121,7 +122,7 @@ class SimulatorSource:
             After `seconds`, where the URI gives them.
         """
         feed = self._feed
-        if feed is None or self._state != "streaming":
+        if feed is None or self._closed.is_set():
             return None
         deadline_s = self._clock.now_s() + timeout_s
         wanted = max(1, min(min_samples, int(_LONGEST_CHUNK_S * self._person.rate_hz)))
@@ -138,8 +139,10 @@ class SimulatorSource:
             if late:
                 return None
             if self._speed:
+                self._make_ahead(feed, now_s)
                 due_s = self._start_s + feed.arrival_s(wanted) / self._speed
-                self._clock.wait(self._closed, max(0.0005, min(due_s, deadline_s) - now_s))
+                # The clock is read again: making a block took its time.
+                self._clock.wait(self._closed, max(0.0001, min(due_s, deadline_s) - self._clock.now_s()))
         return None
 
     def close(self) -> None:
@@ -160,6 +163,12 @@ class SimulatorSource:
             feed.make()
         return feed.ready(moment_s)
 
+    def _make_ahead(self, feed: Feed, now_s: float) -> None:
+        """Use the time before the wait, so that no sample is late because its block was made when it was due."""
+        moment_s = (now_s - self._start_s) * self._speed
+        if feed.made_until_s - moment_s < self._block_samples / self._person.rate_hz:
+            feed.make()
+
     def _chunk(self, feed: Feed, ready: int) -> Chunk:
         run = feed.take(min(ready, int(_LONGEST_CHUNK_S * self._person.rate_hz)))
         self._lost += run.first_sample - self._next_sample
@@ -171,11 +180,16 @@ class SimulatorSource:
     def _script(self) -> Script:
         return ScenarioScript(self._uri.target, self._seed, self._plan)
 
+    @property
+    def _is_free(self) -> bool:
+        """True for a board of free electrodes: a montage then names what is there, rather than placing it."""
+        return self._uri.number("free", 0, low=0, high=1) > 0
+
     def _rate_hz(self) -> float:
         return self._uri.number("rate", 250.0, low=100.0, high=4096.0)
 
     def _faults(self, text: str) -> tuple[Fault, ...]:
-        plan = parse_faults(text)
+        plan = tuple(replace(fault, labels=tuple(map(canonical_label, fault.labels))) for fault in parse_faults(text))
         for fault in plan:
             unknown = set(fault.labels) - set(self._person.labels)
             if unknown:
@@ -206,7 +220,7 @@ class SimulatorSource:
         )
 
     def _labels(self) -> tuple[str, ...]:
-        if self._uri.montage and "free" not in self._uri.params:
+        if self._uri.montage and not self._is_free:
             named = parse_labels(self._uri.montage, device=self._uri.text)
             return tuple(label for label in named if label is not None)
         n_channels = int(self._uri.number("channels", 8, low=1, high=len(SPANNING_LABELS)))
@@ -236,11 +250,12 @@ class ManualSimulator(SimulatorSource):
         As for `SimulatorSource`.
     """
 
-    _block_samples = 16  # a slider is followed within some 60 ms
+    _parameters = (*PARAMETERS, "attention")
 
     def __init__(self, uri: SourceUri, *, clock: Clock | None = None) -> None:
         super().__init__(uri, clock=clock)
-        self._manual = ManualScript(faults=self._plan)
+        self._block_samples = math.ceil(0.064 * self._person.rate_hz)  # a slider is followed within two blocks
+        self._manual = ManualScript(uri.number("attention", 0.5, low=0, high=1), self._plan)
 
     def set_attention(self, attention: float) -> None:
         """Set attention, 0..1, from any thread; the rhythms follow within half a second.
@@ -266,8 +281,7 @@ class ManualSimulator(SimulatorSource):
         UriError
             For an unknown fault; the message lists the known ones.
         """
-        self._faults(fault or "")
-        self._manual.set_faults(fault)
+        self._manual.set_faults(self._faults(fault or ""))
 
     def _script(self) -> Script:
         return self._manual
