@@ -13,7 +13,7 @@ _ADAPTERS = {
     "lsl": ("bci.sources.lsl", "LslSource"),
     "brainflow": ("bci.sources.brainflow", "BrainflowSource"),
     "file": ("bci.sources.file", "FileSource"),
-    "simulator": ("bci.sources.simulator", "SimulatorSource"),
+    "simulator": ("bci.sources.simulator", "simulator_source"),
 }
 
 
