@@ -211,13 +211,14 @@ def run_service(
 
 def _serve(app: FastAPI, listeners: list[socket.socket]) -> None:
     try:
-        _server(app).run(sockets=listeners)
+        make_server(app).run(sockets=listeners)
     except SystemExit as ended:  # uvicorn's word for a lifespan that failed
         error = app.state.startup_error
         raise error if isinstance(error, FocusloopError) else ServiceError("the service could not start") from ended
 
 
-def _server(app: FastAPI) -> _Server:
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """Configure uvicorn as the contract needs it: limits, no compression, no log of paths with their query."""
     return _Server(
         uvicorn.Config(
             app,

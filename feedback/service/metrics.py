@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-Stage = Literal["acquire", "timeline", "filterbank", "model", "publish", "total"]
+Stage = Literal["acquire", "queue", "pipeline", "model", "publish", "total"]
 _BUCKETS_S = (
     0.00005,
     0.0001,
