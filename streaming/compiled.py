@@ -65,15 +65,19 @@ def cache_folder() -> Path | None:
     return folder
 
 
-def compile_function(function: Callable[..., Any], signature: str) -> Compiled:
+def compile_function(
+    function: Callable[..., Any], signature: str, calls: tuple[Callable[..., Any], ...] = ()
+) -> Compiled:
     """Compile a kernel once a process, with an explicit signature and without the GIL.
 
     Parameters
     ----------
     function
-        Plain Python of the subset that numba knows, at the top of a module, calling no function of ours.
+        Plain Python of the subset that numba knows, at the top of a module.
     signature
         Numba's, as text: `"float64(float64[::1])"`.
+    calls
+        The functions of ours that it calls, of the same module (the cache looks at no other); callee before caller.
 
     Returns
     -------
@@ -84,11 +88,11 @@ def compile_function(function: Callable[..., Any], signature: str) -> Compiled:
     key = (function.__module__, function.__qualname__, signature)
     with _lock:
         if key not in _done:
-            _done[key] = _compile(function, signature)
+            _done[key] = _compile(function, signature, calls)
         return _done[key]
 
 
-def _compile(function: Callable[..., Any], signature: str) -> Compiled:
+def _compile(function: Callable[..., Any], signature: str, calls: tuple[Callable[..., Any], ...]) -> Compiled:
     if os.environ.get("FOCUSLOOP_COMPILED") == "0" or os.environ.get("NUMBA_DISABLE_JIT") == "1":
         return Compiled(function, compiled=False, notes=("compiled kernels are switched off by the environment",))
     notes: list[str] = []
@@ -101,6 +105,7 @@ def _compile(function: Callable[..., Any], signature: str) -> Compiled:
     # Numba and LLVM fail in many ways (ImportError of a newer numpy, RuntimeError of a cache, pickles of another
     # version, compiler errors): every one has the same answer, the other path, and the reason is handed on.
     try:
+        _register(calls)
         return Compiled(_njit(function, signature, cache=folder is not None), compiled=True, notes=tuple(notes))
     except Exception as error:
         notes.append(f"{function.__name__}: {type(error).__name__}: {_first_line(error)}")
@@ -111,6 +116,13 @@ def _compile(function: Callable[..., Any], signature: str) -> Compiled:
     except Exception as error:
         notes.append(f"{function.__name__}: {type(error).__name__}: {_first_line(error)}")
     return Compiled(function, compiled=False, notes=tuple(notes))
+
+
+def _register(calls: tuple[Callable[..., Any], ...]) -> None:
+    from numba.extending import register_jitable
+
+    for function in calls:
+        register_jitable(function)
 
 
 def _njit(function: Callable[..., Any], signature: str, *, cache: bool) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,16 +91,9 @@ class TimelineReport:
     jitter_ms: float
 
 
-@functools.cache
 def compiled_kernel() -> Compiled:
-    """Compile the inner loop once a process; where that fails the same function runs as Python, bit for bit."""
-    try:
-        from numba.extending import register_jitable
-    except Exception as error:  # numba fails in many ways, and each has the same answer
-        return Compiled(k.advance, compiled=False, notes=(f"timeline: {type(error).__name__}: {error}",))
-    for function in k.CALLED:
-        register_jitable(function)
-    return compile_function(k.advance, k.SIGNATURE)
+    """Compile the inner loop, once a process; where that fails the same function runs as Python, bit for bit."""
+    return compile_function(k.advance, k.SIGNATURE, k.CALLED)
 
 
 class Timeline:
