@@ -9,7 +9,7 @@ import sys
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    from feedback.cli.source_options import add_service_options
+    from feedback.cli.options import add_service_options
 
     parser.add_argument("--scenario", default="focus", help="what the simulated participant does (focus)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated participant")
@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     import uuid
 
     from bci.config import read_config
-    from feedback.cli.source_options import service_overrides
-    from feedback.launch import serve
+    from feedback.cli.launch import serve
+    from feedback.cli.options import service_overrides
 
     source_id = f"focusloop-demo-{uuid.uuid4().hex[:8]}"
     overrides = service_overrides(args)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     print("A SIMULATED participant over LSL: it shows the loop, not the validity of the score.")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as simulator:
         try:
-            serve(config, debug=args.debug, open_page=not args.no_browser, warn_simulated=True)
+            serve(config, debug=args.debug, open_page=not args.no_browser)
         finally:
             simulator.terminate()
     return 0

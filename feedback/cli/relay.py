@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
+
+from feedback.cli.options import until_signalled
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from bci.registry import open_source
 
     source = open_source(args.uri)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = until_signalled()
     print(f"relaying {args.uri} (Ctrl-C ends it)", file=sys.stderr)
     publish(source, name=args.name, source_id=args.source_id, stop=stop)
     return 0

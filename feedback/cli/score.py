@@ -6,12 +6,13 @@ import argparse
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bci.errors import BaselineRefusedError, ConfigError, FileFormatError
+from feedback.cli.options import mains
 
 if TYPE_CHECKING:
     from bci.files import Recording
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", metavar="A,B,...", help="electrodes to score; all with a position by default")
     parser.add_argument("--montage", metavar="A,B,...", help="where the electrodes are, in channel order")
     parser.add_argument("--stream", metavar="NAME", help="which stream of an XDF file")
-    parser.add_argument("--mains", choices=("50", "60", "auto"), default="auto", help="line frequency, Hz")
+    parser.add_argument("--mains", type=mains, choices=(50, 60, "auto"), default="auto", help="line frequency, Hz")
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="standard output by default")
     parser.epilog = (
         "example: focusloop score task.edf --calibrate-from rest.edf@0:30 --out scores.csv\n"
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     session = FocusSession(find_model(args.model or DEFAULT_MODEL, args.models_dir))
     channels = args.channels.split(",") if args.channels else None
-    scorer = RecordingScorer(session, mains=args.mains if args.mains == "auto" else int(args.mains), channels=channels)
+    scorer = RecordingScorer(session, mains=args.mains, channels=channels)
     montage = args.montage.split(",") if args.montage else None
     recording = read_recording(Path(args.file), stream=args.stream, montage=montage)
     for note in recording.notes:
@@ -125,7 +126,7 @@ def _number(value: float | None) -> str:
 
 
 @contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
+def _output(path: Path | None) -> Generator[TextIO]:
     """Write whole or not at all: the table appears under its name when it is complete."""
     if path is None:
         yield sys.stdout
@@ -143,7 +144,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _progress(recording: Recording) -> Iterator[object]:
+def _progress(recording: Recording) -> Generator[Callable[[float], None] | None]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -153,7 +154,11 @@ def _progress(recording: Recording) -> Iterator[object]:
         return
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("scoring", total=float(recording.stamps_s[-1] - recording.stamps_s[0]))
-        yield lambda done_s: bar.update(task, completed=done_s)
+
+        def advance(done_s: float) -> None:
+            bar.update(task, completed=done_s)
+
+        yield advance
 
 
 def _summarise(tally: Counter[str], scorer: RecordingScorer) -> None:

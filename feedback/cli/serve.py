@@ -8,7 +8,7 @@ from pathlib import Path
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    from feedback.cli.source_options import add_service_options
+    from feedback.cli.options import add_service_options
 
     parser.add_argument(
         "--source",
@@ -34,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     from bci.config import read_config
-    from feedback.cli.source_options import participants_of, service_overrides
-    from feedback.launch import serve
+    from feedback.cli.launch import serve
+    from feedback.cli.options import participants_of, service_overrides
 
     overrides = service_overrides(args)
     overrides["origins"] = args.allow_origin

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
+
+from feedback.cli.options import until_signalled
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +39,7 @@ def run(args: argparse.Namespace) -> int:
     query = f"seed={args.seed}&channels={args.channels}&rate={args.rate:g}"
     query += f"&faults={args.faults}" if args.faults else ""
     source = open_source(f"simulator:{args.scenario}?{query}")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = until_signalled()
     if args.parent is not None:
         threading.Thread(target=_end_with, args=(args.parent, stop), daemon=True).start()
     source_id = args.source_id or f"focusloop-simulator-{args.scenario}-{args.seed}"

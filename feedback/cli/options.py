@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from bci.errors import ConfigError
+
+
+def mains(text: str) -> int | str:
+    """Read a line frequency; argparse holds it against the choices."""
+    return int(text) if text.isdecimal() else text
+
+
+def until_signalled() -> threading.Event:
+    """Give an event that SIGTERM and Ctrl-C set."""
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return stop
 
 
 def add_service_options(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +36,7 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", help="the operator's token, at least 16 characters where --host is not loopback")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="token, baselines and compiled kernels")
     parser.add_argument("--models-dir", type=Path, metavar="DIR", help="where to look for models first")
-    parser.add_argument("--mains", choices=("50", "60", "auto"), help="line frequency, Hz (auto)")
+    parser.add_argument("--mains", type=mains, choices=(50, 60, "auto"), help="line frequency, Hz (auto)")
     parser.add_argument(
         "--provider",
         action="append",

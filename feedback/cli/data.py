@@ -1,0 +1,39 @@
+"""`focusloop data`: the public data sets that training uses; list, check, download."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("name", nargs="?", help="download this one (needs a network)")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="where data sets lie ($FOCUSLOOP_DATA)")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.epilog = "example: focusloop data\n         focusloop data eegmat --to ~/eeg"
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, or download and check."""
+    from inference.training.datasets import data_root, download, survey
+
+    root = args.to or data_root()
+    if args.name:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task(args.name, total=None)
+            folder = download(args.name, root, lambda done, total: bar.update(task, completed=done, total=total))
+        print(folder)
+        return 0
+    listed = survey(root)
+    if args.json:
+        print(json.dumps(listed, indent=1))
+        return 0
+    for one in listed:
+        print(f"{one['name']:<14}{one['state']:<30}{one['licence']}")
+    print(f"looked in {root}")
+    return 0

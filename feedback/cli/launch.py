@@ -1,0 +1,61 @@
+"""Puts a service together from its configuration, and tells a person where it is."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import webbrowser
+
+from bci.config import Config
+from feedback.outlets.lsl import LslOutlets
+from feedback.outlets.osc import OscOutlet, parse_osc_target
+from feedback.participants import LiveParticipants, Outlet
+from feedback.service.access import operator_token
+from feedback.service.app import run_service
+from feedback.service.metrics import Metrics
+from feedback.service.settings import ServiceSettings
+
+
+def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    config
+        Parsed configuration.
+    debug
+        Tracebacks in the log.
+    open_page
+        Open the live page in a browser once it answers.
+
+    Raises
+    ------
+    FocusloopError
+        Port in use, model unusable, data directory not writable: one sentence each.
+    """
+    service = config.service
+    settings = ServiceSettings(
+        host=service.host,
+        port=service.port,
+        token=service.token,
+        allow_origins=service.origins,
+        data_dir=service.data_dir,
+        osc=service.osc,
+        debug=debug,
+    )
+    token = operator_token(settings)
+    outlets: list[Outlet] = [LslOutlets()]
+    if service.osc is not None:
+        outlets.append(OscOutlet(*parse_osc_target(service.osc)))
+    metrics = Metrics()
+    participants = LiveParticipants(config, metrics, outlets)
+
+    def announce(url: str) -> None:
+        page = f"{url}#token={token}"
+        print(f"focusloop is at {page}", file=sys.stderr, flush=True)
+        for one in config.participants:
+            print(f"  {one.id}: {', '.join(one.sources)}", file=sys.stderr, flush=True)
+        if open_page:
+            threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+
+    run_service(settings, participants, metrics=metrics, announce=announce)
