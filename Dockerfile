@@ -29,7 +29,7 @@ ENTRYPOINT ["focusloop"]
 CMD ["serve", "--host", "0.0.0.0"]
 
 FROM base AS cuda
-USER root
+USER 0
 # The libraries that ONNX Runtime's CUDA provider loads; the driver comes from the host (`--gpus all`).
 RUN pip install --no-cache-dir "nvidia-cuda-runtime==13.*" "nvidia-cublas==13.*" "nvidia-cudnn-cu13==9.*" "nvidia-cufft==12.*" "nvidia-curand==10.*"
 USER 10001

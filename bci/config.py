@@ -6,14 +6,18 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bci.errors import ConfigError
 
 _LISTS = ("origins", "providers")
+
+
+def _number_where_it_is_one(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class _Strict(BaseModel):
@@ -29,7 +33,7 @@ class ServiceConfig(_Strict):
     origins: tuple[str, ...] = ()
     data_dir: Path = Field(default_factory=lambda: user_data_path("focusloop", appauthor=False))
     models_dir: Path | None = None
-    mains: Literal["50", "60", "auto"] = "auto"
+    mains: Annotated[Literal[50, 60, "auto"], BeforeValidator(_number_where_it_is_one)] = "auto"
     osc: str | None = Field(default=None, pattern=r"^[^:\s]+:\d{1,5}$")
     providers: tuple[Literal["tensorrt", "cuda", "cpu"], ...] | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
 
@@ -49,6 +49,10 @@ class SourceUri:
                 names = ", ".join(sorted((*known, "montage")))
                 msg = f"{self.text}: unknown parameter '{key}'; '{self.scheme}:' knows {names}"
                 raise UriError(msg)
+
+    def with_montage(self, labels: tuple[str, ...]) -> SourceUri:
+        """Say where the electrodes are, whatever the URI said."""
+        return replace(self, montage=labels)
 
     def number(self, key: str, default: float, *, low: float, high: float) -> float:
         """Read a parameter as a number within bounds.

@@ -75,6 +75,11 @@ class CalibrationRun:
         clean = 0.0 if self._collector is None else self._collector.clean_s
         return min(1.0, (self._phase + min(1.0, clean / self.seconds)) / len(self.phases))
 
+    @property
+    def finished(self) -> bool:
+        """True where there is a baseline to use."""
+        return self.state == "done"
+
     def step(self, score: FocusScore, now_unix_s: float) -> bool:
         """Look at what has gathered, after each frame; True where the state or phase changed."""
         if self.state != "running" or self._collector is None:

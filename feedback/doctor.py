@@ -107,14 +107,15 @@ def _models(service: ServiceConfig) -> Iterator[Finding]:
 
 
 def _profiles() -> Iterator[Finding]:
-    from bci.profiles import load_profiles, profile_folder
+    from bci.profiles import load_profiles, profile_folders
 
     try:
         profiles = load_profiles()
     except FocusloopError as error:
         yield Finding("broken", "firmware profiles", str(error), "mend the file that is named")
         return
-    yield Finding("ok", "firmware profiles", f"{len(profiles)} in {profile_folder()}")
+    in_use = next((folder for folder in profile_folders() if folder.is_dir()), None)
+    yield Finding("ok", "firmware profiles", f"{len(profiles)} in {in_use}")
 
 
 def _data_dir(folder: Path) -> Finding:
@@ -160,13 +161,13 @@ def _clock() -> Finding:
 
 
 def _lsl() -> Finding:
-    """An outlet of our own has to be found by our own inlet; that needs multicast or loopback."""
+    # An outlet of our own has to be found by our own inlet; that needs multicast or loopback.
     import uuid
 
     import pylsl
 
     name = f"focusloop-doctor-{uuid.uuid4().hex[:8]}"
-    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Doctor", 1, 0.0, "float32", name))
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Doctor", 1, 0.0, source_id=name))
     found = pylsl.resolve_byprop("source_id", name, timeout=2.0)
     del outlet
     if found:

@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from streaming.pipeline import Pipeline
-
 from bci.source import Source
 from bci.types import StreamSpec
 from bci.uri import SourceUri
@@ -19,6 +17,7 @@ from inference.scorer import StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore, Reason
 from streaming.features import FeatureSchema
+from streaming.pipeline import Pipeline
 from streaming.types import StreamStatus
 
 STALE_S = 1.0
@@ -103,7 +102,7 @@ class Participant:
         """Show everything that `GET /v1/streams/{id}` shows."""
         spec, pipeline, scorer = self.spec, self.pipeline, self.scorer
         bundle: ModelBundle = self.model.bundle
-        fallbacks = [*self.model.fallbacks, *(pipeline.fallbacks if pipeline else ()), *self.notes]
+        fallbacks = [*self.model.fallbacks, *(pipeline.report.fallbacks if pipeline else ()), *self.notes]
         return {
             "id": self.id,
             "sources": [self.uri.text],
@@ -126,7 +125,8 @@ class Participant:
             "provider": self.model.provider,
             "feature_schema": schema.id,
             "signal_path": pipeline.report.path if pipeline else None,
-            "mains_hz": pipeline.report.mains_hz if pipeline else None,
+            "line_hz": pipeline.report.line_hz if pipeline else None,
+            "line_uv": pipeline.report.line_uv if pipeline else None,
             "delay": {
                 "window_s": bundle.card.window_s,
                 "group_delay_s": pipeline.group_delay_s if pipeline else None,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast, get_args
 
-from streaming.engine import DueFrames, Engine
-from streaming.pipeline import Pipeline, warm_up
+import numpy as np
 
 from bci.clock import ClockAnchor, lsl_now_s
 from bci.config import Config, ParticipantConfig
 from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError
+from bci.montage import eeg_channel
 from bci.registry import open_source
 from bci.types import Chunk, StreamSpec
 from bci.uri import parse_uri
@@ -22,18 +22,40 @@ from feedback.display import DisplayTap
 from feedback.messages import bands_fields, focus_fields, quality_fields
 from feedback.participant import Participant
 from feedback.service.hub import Hub
-from feedback.service.metrics import Metrics
+from feedback.service.metrics import Metrics, Stage
 from inference.bundle import DEFAULT_MODEL, find_model
 from inference.listing import list_models
 from inference.scorer import BatchScorer, Due, StreamScorer
 from inference.session import FocusSession, choose_providers
 from inference.types import FocusScore
+from streaming.engine import Engine
 from streaming.features import SCHEMA
+from streaming.lane import Due as DueFrames
+from streaming.pipeline import Pipeline
 from streaming.types import StreamStatus
 
 HOP_S = 0.04
 OPEN_WAIT_S = 3.0
-ScoreListener = Callable[[str, FocusScore, Mapping[str, Any]], None]
+
+
+class Outlet(Protocol):
+    """Another way out for scores: LSL, OSC."""
+
+    def open(self, stream: str, *, origin: str = "live", model: str = "") -> None:
+        """Make a participant findable before the first score."""
+        ...
+
+    def on_score(self, stream: str, score: Mapping[str, Any]) -> None:
+        """Send the fields of a `focus` message."""
+        ...
+
+    def remove(self, stream: str) -> None:
+        """End a participant's outlet."""
+        ...
+
+    def close(self) -> None:
+        """End all."""
+        ...
 
 
 class LiveParticipants:
@@ -47,6 +69,8 @@ class LiveParticipants:
         Parsed configuration.
     metrics
         Where latencies and counts go.
+    outlets
+        Ways out beside the WebSocket.
 
     Raises
     ------
@@ -54,20 +78,21 @@ class LiveParticipants:
         If the default model cannot be used.
     """
 
-    def __init__(self, config: Config, metrics: Metrics, *, allow_listeners: Sequence[ScoreListener] = ()) -> None:
+    def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
         self._config = config
         self._metrics = metrics
-        self._listeners = list(allow_listeners)
+        self._outlets = tuple(outlets)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._people: dict[str, Participant] = {}
         self._sessions: dict[str, FocusSession] = {}
         self._batches: dict[str, BatchScorer] = {}
         self._hub: Hub | None = None
-        self._engine = Engine(self)
+        self._engine = Engine(self, hop_s=HOP_S, observe=self._observe)
         self._boot: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
         self._anchor = ClockAnchor.now()
         self._session(DEFAULT_MODEL)
+        metrics.before_scrape(self._refresh_metrics)
 
     # The service's port
 
@@ -79,7 +104,7 @@ class LiveParticipants:
         self._boot = asyncio.create_task(self._open_configured())
 
     async def _open_configured(self) -> None:
-        await asyncio.to_thread(warm_up)
+        await asyncio.to_thread(_compile_signal_path)
         for participant in self._config.participants:
             self._open(participant)
         self._not_ready = ""
@@ -90,6 +115,8 @@ class LiveParticipants:
             self._boot.cancel()
             await asyncio.gather(self._boot, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        for outlet in self._outlets:
+            outlet.close()
 
     def ready(self) -> tuple[bool, str]:
         """Say whether scores can be made."""
@@ -125,6 +152,9 @@ class LiveParticipants:
         self._person(stream)
         await asyncio.to_thread(self._engine.remove, stream)
         self._people.pop(stream, None)
+        self._metrics.forget(stream)
+        for outlet in self._outlets:
+            outlet.remove(stream)
         self._publish(stream, "status", {"state": "closed", "detail": "removed"})
         if self._hub is not None:
             self._hub.forget(stream)
@@ -260,6 +290,15 @@ class LiveParticipants:
 
     # Inside
 
+    def _observe(self, stage: str, seconds: float) -> None:
+        if stage in get_args(Stage):
+            self._metrics.observe(cast("Stage", stage), seconds)
+
+    def _refresh_metrics(self) -> None:
+        for stream, lane in self._engine.stats().streams.items():
+            self._metrics.set_queue_depth(stream, lane.queued)
+            self._metrics.set_lost(stream, self._people[stream].status.lost_samples if stream in self._people else 0)
+
     def _tell(self, person: Participant, due: Due, score: FocusScore) -> None:
         now_s = lsl_now_s()
         person.newest_s = due.frame.end_s
@@ -271,12 +310,12 @@ class LiveParticipants:
         run, hub = person.calibration, self._hub
         if run is not None and run.state == "running":
             changed = run.step(score, time.time())
-            if changed and run.state == "done":
+            if run.finished:
                 self._adopt(person, run)
             if changed or due.frame.hop % 12 == 0:
                 self._publish(person.id, "calibration", run.fields())
         if hub is not None and person.quality_due(now_s):
-            labels = person.labels
+            labels = due.scorer.labels
             self._publish(person.id, "quality", quality_fields(due.frame, labels, self._anchor))
             if hub.wants(person.id, "bands"):
                 self._publish(person.id, "bands", bands_fields(due.frame, labels, SCHEMA, self._anchor))
@@ -287,9 +326,11 @@ class LiveParticipants:
         fields = focus_fields(score, origin, self._anchor, lsl_now_s())
         self._publish(person.id, "focus", fields)
         self._metrics.observe("publish", time.perf_counter() - begun)
-        self._metrics.score(person.id, score.valid, score.reason)
-        for listener in self._listeners:
-            listener(person.id, score, fields)
+        if score.end_s is not None and person.status.state == "streaming":
+            self._metrics.observe("total", lsl_now_s() - score.end_s)
+        self._metrics.count_score(person.id, score.valid)
+        for outlet in self._outlets:
+            outlet.on_score(person.id, fields)
 
     def _adopt(self, person: Participant, run: CalibrationRun) -> None:
         for baseline in run.taken:
@@ -321,8 +362,7 @@ class LiveParticipants:
 
     def _build(self, person: Participant, spec: StreamSpec) -> Pipeline:
         """Make pipeline and scorer once the device has said what it is. On the source's thread."""
-        mains = self._config.service.mains
-        pipeline = Pipeline(spec, hop_s=HOP_S, mains="auto" if mains == "auto" else int(mains))
+        pipeline = Pipeline(spec, hop_s=HOP_S, mains=self._config.service.mains)
         bundle = person.model.bundle
         scorer = StreamScorer(person.id, spec, bundle, SCHEMA, hop_s=HOP_S, group_delay_s=pipeline.group_delay_s)
         scorer.paused = person.paused
@@ -332,6 +372,8 @@ class LiveParticipants:
             person.notes.append(note)
         person.spec, person.pipeline, person.display = spec, pipeline, DisplayTap(spec)
         person.scorer = scorer
+        for outlet in self._outlets:
+            outlet.open(person.id, origin=spec.origin, model=bundle.id)
         return pipeline
 
     def _session(self, model_id: str) -> FocusSession:
@@ -356,3 +398,10 @@ class LiveParticipants:
         if self._hub is not None:
             self._hub.publish(stream, topic, fields)
 
+
+def _compile_signal_path() -> None:
+    """Compile the kernels, or find them in the cache: the first stream shall not wait for them."""
+    channels = tuple(eeg_channel(label) for label in ("Fp1", "Fp2", "O1", "O2"))
+    spec = StreamSpec("warm-up", "warm-up", "EEG", 250.0, channels, "warm-up")
+    samples = np.zeros((250, len(channels)), np.float32)
+    Pipeline(spec, hop_s=HOP_S).process(Chunk(spec, samples, np.arange(250) / 250.0, 0))

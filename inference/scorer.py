@@ -101,15 +101,18 @@ class StreamScorer:
                 "train it again with `focusloop train`, or take a model of this schema (`focusloop models`)"
             )
             raise ModelError(msg)
-        channels = [spec.channels[i] for i in spec.scored]
+        # Where nobody said where the electrodes are, all EEG channels come: their quality is shown, nothing is scored.
+        columns_taken = spec.scored or tuple(i for i, c in enumerate(spec.channels) if c.kind == "eeg")
+        channels = [spec.channels[i] for i in columns_taken]
         labels = tuple(c.label for c in channels)
         columns = np.array([schema.bands_hz.index(band) for band in card.bands_hz])
         shape = (len(channels), len(columns))
         self.unassigned = spec.unassigned
         self.paused = False
         self.check_baseline = True
+        self.labels = labels
         self.owner = Owner(participant, spec.device, labels, bundle.id)
-        self.positions_m = np.array([c.position_m for c in channels], np.float32).reshape(len(channels), 3)
+        self.positions_m = np.array([c.position_m or (0.0, 0.0, 0.0) for c in channels], np.float32)
         self.index = AlphaIndex(card.bands_hz)
         self.hop_s = hop_s
         self.card = card

@@ -26,7 +26,11 @@ def run(args: argparse.Namespace) -> int:
 
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task(args.name, total=None)
-            folder = download(args.name, root, lambda done, total: bar.update(task, completed=done, total=total))
+
+            def advance(done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total)
+
+            folder = download(args.name, root, advance)
         print(folder)
         return 0
     listed = survey(root)

@@ -24,5 +24,9 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.uri)
     stop = until_signalled()
     print(f"relaying {args.uri} (Ctrl-C ends it)", file=sys.stderr)
-    publish(source, name=args.name, source_id=args.source_id, stop=stop)
+    try:
+        source.open()
+        publish(source, stop, name=args.name, source_id=args.source_id)
+    finally:
+        source.close()
     return 0

@@ -44,7 +44,11 @@ def run(args: argparse.Namespace) -> int:
         threading.Thread(target=_end_with, args=(args.parent, stop), daemon=True).start()
     source_id = args.source_id or f"focusloop-simulator-{args.scenario}-{args.seed}"
     print(f"SIMULATED participant '{args.scenario}' on lsl:source_id={source_id} (Ctrl-C ends it)", file=sys.stderr)
-    publish(source, name=args.name, source_id=source_id, stop=stop)
+    try:
+        source.open()
+        publish(source, stop, name=args.name, source_id=source_id)
+    finally:
+        source.close()
     return 0
 
 
