@@ -127,7 +127,7 @@ class Timeline:
         kept = tuple(spec.scored if columns is None else columns)
         self._n_channels = len(kept)
         n_held = min(1024, max(16, round(rate)))
-        self._floats = np.zeros(k.A_LAST + self._n_channels + n_held)
+        self._floats = np.zeros(k.A_LAST + 2 * self._n_channels + n_held)
         self._floats[k.F_PERIOD] = self._floats[k.F_NOMINAL] = self._floats[k.F_JITTER] = 1.0 / rate
         self._floats[k.F_CAME] = self._floats[k.F_LAST] = np.nan
         self._ints = np.zeros(k.A_COLUMNS + self._n_channels + n_held, dtype=np.int64)

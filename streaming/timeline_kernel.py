@@ -60,7 +60,7 @@ A_EVENTS, A_COLUMNS = INTS, INTS + 2 * EVENTS
 """Where in the integer array stand the resets (place in the output, reason), the columns, what was lost in hand."""
 
 A_EVENTS_S, A_LAST = FLOATS, FLOATS + EVENTS
-"""Where in the float array stand the lengths of the gaps, the last value of each channel, the stamps in hand."""
+"""Where in the float array stand the lengths of the gaps, last values, room for a row, stamps in hand."""
 
 UNDECIDED, ORDINARY = -1, 0
 
@@ -144,7 +144,6 @@ def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
     ints[I_MEMORY] = ints[I_MEMORY_FIRST]
     ints[I_OFF] = 0
     ints[I_SLEW] = 0
-    ints[I_CLEAR] = 0
     ints[I_WINDOW_AT] = 0
     ints[I_WINDOW_SUM] = 0
     window[:] = 0
@@ -159,8 +158,7 @@ def fill(
     ints: Ints,
     window: Bytes,
     last: Floats,
-    row: Samples,
-    columns: Ints,
+    row: Floats,
     missing: int,
     out_uv: Floats,
     out_s: Floats,
@@ -173,10 +171,9 @@ def fill(
     ints[I_BRIDGED if state == BRIDGED else I_MISSING] += missing
     for j in range(missing):
         weight = (j + 1.0) / (missing + 1.0)
-        for c in range(columns.shape[0]):
-            value = row[columns[c]]
-            known = finite(value)
-            out_uv[at + j, c] = last[c] + (value - last[c]) * weight if known else last[c]
+        for c in range(row.shape[0]):
+            known = finite(row[c])
+            out_uv[at + j, c] = last[c] + (row[c] - last[c]) * weight if known else last[c]
             out_bad[at + j, c] = 0 if known else 1
         floats[F_TIME] += floats[F_PERIOD]
         out_s[at + j] = floats[F_TIME]
@@ -189,8 +186,7 @@ def put(
     ints: Ints,
     window: Bytes,
     last: Floats,
-    row: Samples,
-    columns: Ints,
+    row: Floats,
     stamp: float,
     out_uv: Floats,
     out_s: Floats,
@@ -199,10 +195,9 @@ def put(
     at: int,
 ) -> None:
     """Put out a measured sample; a channel that is no number keeps its last value and is marked."""
-    for c in range(columns.shape[0]):
-        value = row[columns[c]]
-        if finite(value):
-            last[c] = value
+    for c in range(row.shape[0]):
+        if finite(row[c]):
+            last[c] = row[c]
             out_bad[at, c] = 0
         else:
             out_bad[at, c] = 1
@@ -217,13 +212,17 @@ def put(
         floats[F_LAST] = stamp
 
 
-def judge(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
+def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
     """Decide about the oldest sample in hand: `ORDINARY`, `UNDECIDED`, or how many samples went missing before it.
 
     A stamp far ahead means a gap, a late delivery or a wild stamp. A gap stays while stamps advance; after a late
     delivery the samples that were held up come at once and their stamps catch up; a wild stamp is followed by a good
     one. So a suspicious sample waits for the next few, at most three periods or the jitter of the stream.
     """
+    if ints[I_HELD] == 0:
+        return UNDECIDED
+    if ints[I_STARTED] == 0:
+        return ORDINARY
     if ints[I_CLEAR] > 0:
         ints[I_CLEAR] -= 1
         return ORDINARY
@@ -276,15 +275,6 @@ def came(floats: Floats, ints: Ints, stamp: float) -> None:
         floats[F_CAME] = stamp
 
 
-def hold(ints: Ints, held_uv: Samples, held_s: Floats, held_lost: Ints, row: Samples, stamp: float, lost: int) -> None:
-    """Take a sample in hand."""
-    slot = (ints[I_HEAD] + ints[I_HELD]) % held_s.shape[0]
-    held_uv[slot, :] = row
-    held_s[slot] = stamp
-    held_lost[slot] = lost
-    ints[I_HELD] += 1
-
-
 def steady(floats: Floats, ints: Ints, counter: int, stamp: float) -> bool:
     """Tell the usual: nothing in hand, nothing lost, nothing going on, and a stamp as expected."""
     if ints[I_STARTED] == 0 or ints[I_HELD] != 0 or counter != ints[I_COUNTER]:
@@ -321,93 +311,78 @@ def advance(
     columns = ints[A_COLUMNS : A_COLUMNS + channels]
     held_lost = ints[A_COLUMNS + channels :]
     last = floats[A_LAST : A_LAST + channels]
-    held_s = floats[A_LAST + channels :]
+    row = floats[A_LAST + channels : A_LAST + 2 * channels]
+    held_s = floats[A_LAST + 2 * channels :]
+    size = held_s.shape[0]
     at = 0
     event = 0
     index = begin_at
-    total = chunk_s.shape[0]
     ints[I_NEED] = 0
     while True:
-        while ints[I_HELD] > 0:
+        more = index < chunk_s.shape[0]
+        if more and at < out_s.shape[0] and steady(floats, ints, first_sample + index, chunk_s[index]):
+            stamp = chunk_s[index]
+            for c in range(channels):
+                row[c] = chunk_uv[index, columns[c]]
+            came(floats, ints, stamp)
+            ints[I_COUNTER] += 1
+            index += 1
+        else:
             head = ints[I_HEAD]
-            stamp = held_s[head]
             clear = ints[I_CLEAR]
-            missing = 0
-            reason = NO_RESET
-            gap_s = 0.0
-            if ints[I_STARTED] != 0:
-                found = judge(floats, ints, held_s, held_lost)
-                if found == UNDECIDED:
-                    break
-                missing = found + held_lost[head]
-                reason = why_reset(floats, ints, window, missing)
-                gap_s = missing * floats[F_PERIOD]
+            found = decide(floats, ints, held_s, held_lost)
+            if found == UNDECIDED:
+                if not more:
+                    return index, at, event
+                slot = (head + ints[I_HELD]) % size
+                held_uv[slot, :] = chunk_uv[index, :]
+                held_s[slot] = chunk_s[index]
+                counter = first_sample + index
+                known = ints[I_STARTED] != 0 or ints[I_HELD] > 0
+                held_lost[slot] = max(counter - ints[I_COUNTER], 0) if known else 0
+                ints[I_HELD] += 1
+                ints[I_COUNTER] = counter + 1
+                came(floats, ints, chunk_s[index])
+                index += 1
+                continue
+            stamp = held_s[head]
+            missing = found + held_lost[head]
+            gap_s = missing * floats[F_PERIOD]
+            reason = why_reset(floats, ints, window, missing)
             room = 1 if reason != NO_RESET else missing + 1
             if at + room > out_s.shape[0] or event == EVENTS:
                 ints[I_NEED] = room
                 ints[I_CLEAR] = clear
                 return index, at, event
-            if ints[I_STARTED] == 0:
-                begin(floats, ints, window, stamp)
-            elif reason == NO_RESET:
-                ints[I_LOST] += missing
-                if missing > 0:
-                    fill(
-                        floats,
-                        ints,
-                        window,
-                        last,
-                        held_uv[head],
-                        columns,
-                        missing,
-                        out_uv,
-                        out_s,
-                        out_state,
-                        out_bad,
-                        at,
-                    )
-                    at += missing
-                if clear == 0:
-                    off_s = watch(floats, ints, stamp)
-                    if off_s != 0.0:
+            for c in range(channels):
+                row[c] = held_uv[head, columns[c]]
+            if reason == NO_RESET:
+                fill(floats, ints, window, last, row, missing, out_uv, out_s, out_state, out_bad, at)
+                at += missing
+                if clear == 0 and ints[I_STARTED] != 0:
+                    gap_s = watch(floats, ints, stamp)
+                    if gap_s != 0.0:
                         reason = OFF
-                        gap_s = off_s
-            elif reason != CLOCK:
+            if reason in (CLOCK, OFF):
+                ints[I_JUMPS] += 1
+            if reason != CLOCK:
                 ints[I_LOST] += missing
             if reason != NO_RESET:
                 ints[I_RESETS] += 1
-                if reason in (CLOCK, OFF):
-                    ints[I_JUMPS] += 1
-                clear = ints[I_CLEAR]
-                floats[F_TIME] += missing * floats[F_PERIOD]
-                begin(floats, ints, window, stamp)
-                ints[I_CLEAR] = clear
                 ints[A_EVENTS + 2 * event] = at
                 ints[A_EVENTS + 2 * event + 1] = reason
                 floats[A_EVENTS_S + event] = gap_s
                 event += 1
-            put(floats, ints, window, last, held_uv[head], columns, stamp, out_uv, out_s, out_state, out_bad, at)
-            at += 1
-            ints[I_HEAD] = (head + 1) % held_s.shape[0]
+                floats[F_TIME] += missing * floats[F_PERIOD]
+            if reason != NO_RESET or ints[I_STARTED] == 0:
+                begin(floats, ints, window, stamp)
+            ints[I_HEAD] = (head + 1) % size
             ints[I_HELD] -= 1
-        while index < total and at < out_s.shape[0] and steady(floats, ints, first_sample + index, chunk_s[index]):
-            stamp = chunk_s[index]
-            came(floats, ints, stamp)
-            put(floats, ints, window, last, chunk_uv[index], columns, stamp, out_uv, out_s, out_state, out_bad, at)
-            ints[I_COUNTER] += 1
-            index += 1
-            at += 1
-        if index == total:
-            return index, at, event
-        counter = first_sample + index
-        lost = max(counter - ints[I_COUNTER], 0) if ints[I_STARTED] != 0 or ints[I_HELD] > 0 else 0
-        ints[I_COUNTER] = counter + 1
-        came(floats, ints, chunk_s[index])
-        hold(ints, held_uv, held_s, held_lost, chunk_uv[index], chunk_s[index], lost)
-        index += 1
+        put(floats, ints, window, last, row, stamp, out_uv, out_s, out_state, out_bad, at)
+        at += 1
 
 
-CALLED = (finite, threshold, follow, watch, note, begin, fill, put, judge, why_reset, came, hold, steady)
+CALLED = (finite, threshold, follow, watch, note, begin, fill, put, decide, why_reset, came, steady)
 """What `advance` calls, callee before caller: the compiler is told of each."""
 
 SIGNATURE = (
