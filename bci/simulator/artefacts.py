@@ -47,8 +47,9 @@ class Muscle:
         high_hz = min(200.0, 0.45 * rate_hz)
         self._sos: Samples = np.asarray(butter(2, [20.0, high_hz], btype="bandpass", fs=rate_hz, output="sos"))
         self._gain = float(np.sqrt(rate_hz / 2.0 / (high_hz - 20.0)))
-        temporal = [topography(positions_m, (side * 0.075, 0.03, 0.0), 0.045) for side in (-1.0, 1.0)]
-        self._map = np.maximum(*temporal)
+        temples = [topography(positions_m, (side * 0.075, 0.03, 0.0), 0.05) for side in (-1.0, 1.0)]
+        forehead = 0.5 * topography(positions_m, (0.0, 0.09, 0.01), 0.045)
+        self._map = np.maximum(np.maximum(*temples), forehead)
         self._state = np.zeros((self._sos.shape[0], 2, len(positions_m)))
         self._bursts = Spells(
             lambda: rng.exponential(2.5) * rate_hz,
@@ -56,9 +57,9 @@ class Muscle:
         )
 
     def bursts(self, first_sample: int, n: int) -> Samples:
-        """Give n samples of bursts of 0.5-2 s, 40 µV at the temples, (n, channels)."""
+        """Give n samples of bursts of 0.5-2 s, 60 µV at the temples, half of that at the forehead, (n, channels)."""
         inside = self._bursts.inside(first_sample, n)
-        return self._noise(n) * inside[:, None] * (40.0 * self._map)
+        return self._noise(n) * inside[:, None] * (60.0 * self._map)
 
     def clench(self, n: int) -> Samples:
         """Give n samples of a clenched jaw: 25 µV anywhere, 75 µV at the temples, (n, channels)."""
@@ -75,7 +76,7 @@ class Mains:
 
     def __init__(self, n_channels: int, rate_hz: float, mains_hz: float, rng: np.random.Generator) -> None:
         self._rate_hz, self._mains_hz = rate_hz, mains_hz
-        self._strength = rng.lognormal(0.0, 0.5, n_channels)
+        self._strength = rng.lognormal(0.0, 0.3, n_channels)
         # Most of the hum is common to all electrodes, a little of its phase is not.
         phase = rng.uniform(0.0, 2 * np.pi) + rng.normal(0.0, 0.4, n_channels)
         self._in_phase, self._in_quadrature = self._strength * np.cos(phase), self._strength * np.sin(phase)
@@ -98,11 +99,17 @@ class Wander:
     ----------
     tau_s
         How long it remembers.
+    smooth_s
+        Time constant of a smoothing: skin and sweat move slowly, without the steps of a bare random walk.
     """
 
-    def __init__(self, n_channels: int, rate_hz: float, tau_s: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, n_channels: int, rate_hz: float, tau_s: float, rng: np.random.Generator, *, smooth_s: float = 0.0
+    ) -> None:
         self._rng = rng
         self._forget = float(np.exp(-1.0 / (tau_s * rate_hz)))
+        self._keep = float(np.exp(-1.0 / (smooth_s * rate_hz))) if smooth_s else 0.0
+        self._smoothed = np.zeros((1, n_channels))
         self._drive = [float(np.sqrt(1.0 - self._forget**2))]
         self._state = rng.standard_normal((1, n_channels)) * self._forget
 
@@ -113,6 +120,8 @@ class Wander:
     def follow(self, white: Samples) -> Samples:
         """Walk as white noise of standard deviation 1 drives it, (n, channels)."""
         walk, self._state = lfilter(self._drive, [1.0, -self._forget], white, axis=0, zi=self._state)
+        if self._keep:
+            walk, self._smoothed = lfilter([1.0 - self._keep], [1.0, -self._keep], walk, axis=0, zi=self._smoothed)
         return walk
 
 
@@ -142,11 +151,11 @@ class OpenInputs:
 
     def __init__(self, n_channels: int, rate_hz: float, rng: np.random.Generator) -> None:
         self._forget = float(np.exp(-1.0 / (0.5 * rate_hz)))
-        self._hum_uv = rng.lognormal(np.log(2000.0), 0.5, n_channels)
+        self._hum_uv = rng.lognormal(np.log(6000.0), 0.4, n_channels)
         self._drift_uv = rng.lognormal(np.log(8000.0), 0.4, n_channels)
         self._pull_uv = np.where(rng.permutation(n_channels) % 3 == 0, 400_000.0, 0.0) * rng.choice((-1, 1), n_channels)
         self._jolt_uv = rng.normal(0.0, 3000.0, n_channels)
-        self._drift = Wander(n_channels, rate_hz, 2.0, rng)
+        self._drift = Wander(n_channels, rate_hz, 4.0, rng, smooth_s=0.5)
         self._settling = np.zeros((1, n_channels))
         self._before = np.zeros((1, n_channels))
 

@@ -65,7 +65,7 @@ def rhythms_of(rng: np.random.Generator) -> tuple[Rhythm, ...]:
     )
 
 
-SPINDLES = Rhythm(15.5, 1.5, 900.0, 0.0, 0.0, ((0.0, 0.0, 0.06, 1.0),), 0.2)
+SPINDLES = Rhythm(15.5, 1.5, 400.0, 0.0, 0.0, ((0.0, 0.0, 0.06, 1.0),), 0.2)
 """Large spindles all over the head: a spectrum that no one in a training set has, and yet no artefact."""
 
 

@@ -23,8 +23,8 @@ FAULTS: Mapping[str, str] = MappingProxyType(
     {
         "off": "the headset is off the head: mains, large drift, some electrodes at the rails",
         "rails": "electrodes sit at the converter's rail",
-        "flat": "electrodes give a constant",
-        "contact": "poor contact: drift and broadband noise far above EEG, mains",
+        "flat": "electrodes are shorted: the amplifier's own noise and nothing else",
+        "contact": "poor contact: three electrodes in five are loose, wander by hundreds of µV, hum",
         "pops": "electrode pops: steps of 50-300 µV that decay",
         "drift": "slow drift of hundreds of µV (sweat, cable)",
         "line50": "mains at 50 Hz, tens of µV",
@@ -74,7 +74,7 @@ class Fault:
     name
         A key of `FAULTS`.
     labels
-        Electrodes it touches; empty = all (or those that the fault itself prefers).
+        Electrodes it touches; empty = all (`contact`: three in five).
     start_s, stop_s
         Seconds of the simulation, start included, stop not.
     every_s
@@ -98,8 +98,14 @@ class Fault:
         return (t_s >= self.start_s) & (t_s < self.stop_s)
 
     def touches(self, labels: Sequence[str]) -> NDArray[np.bool_]:
-        """Say for each channel whether the fault touches it."""
-        return np.array([not self.labels or label in self.labels for label in labels], dtype=bool)
+        """Say for each channel whether the fault touches it; without labels all, but for `contact`."""
+        if self.labels:
+            return np.array([label in self.labels for label in labels], dtype=bool)
+        if self.name != "contact":
+            return np.ones(len(labels), dtype=bool)
+        # A headset that sits badly: most of it touches poorly, not all; all would be a headset that is not worn.
+        order = np.random.default_rng(0).permutation(len(labels))
+        return order < max(1, round(0.6 * len(labels)))
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:

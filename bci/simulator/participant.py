@@ -116,12 +116,13 @@ class Participant:
         self._sensor = rng("sensor")
         self._offsets_uv = rng("offsets").normal(0.0, 3000.0, n)
         self._slow = Wander(n, rate, 20.0, rng("slow"))
-        self._drift = Wander(n, rate, 8.0, rng("drift"))
+        self._drift = Wander(n, rate, 8.0, rng("drift"), smooth_s=0.7)
         self._blinks = Blinks(positions, rate, rng("blinks"))
         self._muscle = Muscle(positions, rate, rng("muscle"))
         self._mains = {hz: Mains(n, rate, hz, rng(f"mains {hz:g}")) for hz in sorted({50.0, 60.0, person.mains_hz})}
+        self._shorted = rng("shorted")
         self._pops = Pops(n, rate, rng("pops"))
-        self._impedance = Wander(n, rate, 0.8, rng("impedance"))
+        self._impedance = Wander(n, rate, 0.4, rng("impedance"))
         self._impedance_noise = rng("impedance noise")
         self._open = OpenInputs(n, rate, rng("open"))
         self._transport = Transport(rate, rng("transport"))
@@ -219,15 +220,15 @@ class Participant:
         if "drift" in gates:
             samples += 400.0 * self._drift.block(n) * gates["drift"]
         if "contact" in gates:
-            noise = 150.0 * self._impedance.block(n) + 20.0 * self._impedance_noise.standard_normal((n, n_channels))
-            samples += (noise + 60.0 * hum) * gates["contact"]
+            noise = 400.0 * self._impedance.block(n) + 20.0 * self._impedance_noise.standard_normal((n, n_channels))
+            samples += (noise + 3000.0 * hum) * gates["contact"]
 
     def _replace_electrodes(self, samples: Samples, hum: Samples, gates: Gates) -> Samples:
         """Let electrodes leave the head, die or stick at the rail."""
         if "off" in gates or self._open.settling:
             samples = self._open.block(samples, gates.get("off", np.zeros_like(samples)), hum)
         if "flat" in gates:
-            samples = np.where(gates["flat"] > 0.0, self._offsets_uv, samples)
+            samples = np.where(gates["flat"] > 0.0, 0.15 * self._shorted.standard_normal(samples.shape), samples)
         if "rails" in gates:
             samples = np.where(gates["rails"] > 0.0, RAILS_UV[0], samples)
         return samples

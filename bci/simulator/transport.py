@@ -29,8 +29,7 @@ class Transport:
             lambda: (rng.uniform(0.2, 0.5) if rng.random() < 0.15 else rng.uniform(0.004, 0.08)) * rate_hz,
         )
         self._early_s = 0.0
-        self._delay_s = 0.0
-        self._packet = -1
+        self._packet, self._packet_s = -1, 0.0
         self._latest_s = -np.inf
 
     def block(
@@ -64,9 +63,10 @@ class Transport:
         packet = number // PACKET_SAMPLES
         late_s = np.empty(sampled_s.size)
         for p in np.unique(packet):
-            if p != self._packet:
-                self._packet, self._delay_s = int(p), 0.005 + min(0.035, self._rng.exponential(0.008))
             mine = packet == p
-            to_end_s = ((p + 1) * PACKET_SAMPLES - 1 - number[mine]) / self._rate_hz
-            late_s[mine] = sampled_s[mine] + to_end_s + self._delay_s
+            if p != self._packet:
+                to_end_s = ((p + 1) * PACKET_SAMPLES - 1 - number[mine][0]) / self._rate_hz
+                on_the_way_s = 0.005 + min(0.035, self._rng.exponential(0.008))
+                self._packet, self._packet_s = int(p), float(sampled_s[mine][0]) + to_end_s + on_the_way_s
+            late_s[mine] = self._packet_s
         return late_s
