@@ -190,7 +190,8 @@ def _measure(process: psutil.Process, port: int, clients: int, seconds: float, r
         ),
         "service, cores": f"{cpu_share:.2f}",
         "memory a subscriber, KiB": f"{(after_kib - before_kib) / counts.size:.1f}",
-        "machine": f"{os.cpu_count()} cores {platform.machine()}, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}",
+        "load of the machine": f"{os.getloadavg()[0]:.1f}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     for name, value in rows.items():

@@ -149,7 +149,7 @@ class Access:
         self._failures: OrderedDict[str, TokenBucket] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._open_to_all = not is_loopback(settings.host)
-        self._hosts = {"localhost", *(h.lower() for h in settings.allow_hosts)}
+        self._hosts = {"localhost", *(str(urlsplit(o).hostname) for o in settings.allow_origins)}
         if self._open_to_all:
             name = socket.gethostname().lower()
             self._hosts |= {settings.host.lower(), name, f"{name}.local"}
@@ -256,10 +256,10 @@ class Access:
         """Say whether a `Host` header names this service: else a page elsewhere had its name rebound to us."""
         if not host_header:
             return False
-        host = (urlsplit(f"//{host_header}").hostname or "").rstrip(".")
-        if host in self._hosts:
-            return True
         try:
+            host = (urlsplit(f"//{host_header}").hostname or "").rstrip(".")
+            if host in self._hosts:
+                return True
             address = ipaddress.ip_address(host)
         except ValueError:
             return False

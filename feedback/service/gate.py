@@ -6,6 +6,7 @@ import time
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bci.errors import FocusloopError
@@ -13,6 +14,7 @@ from feedback.service.access import Access, ForbiddenError, token_in_query
 from feedback.service.problems import from_error, problem
 
 MAX_BODY_BYTES = 64 * 1024
+_TOO_BIG = f"a body holds at most {MAX_BODY_BYTES} bytes"
 
 _log = structlog.get_logger("focusloop.http")
 
@@ -26,10 +28,6 @@ _ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-class _TooBigError(Exception):
-    """A body grew beyond the limit while it came."""
 
 
 class Gate:
@@ -54,12 +52,10 @@ class Gate:
             return
         began_s = time.perf_counter()
         status = 500
-        started = False
 
         async def note(message: Message) -> None:
-            nonlocal status, started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in _ALWAYS.items():
@@ -73,18 +69,13 @@ class Gate:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > MAX_BODY_BYTES:
-                raise _TooBigError
+                # FastAPI lets this one through, and answers any other error in a body with 400.
+                raise HTTPException(413, _TOO_BIG, {"Connection": "close"})
             return message
 
         try:
             refusal = self._judge(scope)
             await (refusal or self._app)(scope, limited, note)
-        except _TooBigError:
-            if not started:
-                too_big = problem(
-                    413, "too_big", f"a body holds at most {MAX_BODY_BYTES} bytes", {"Connection": "close"}
-                )
-                await too_big(scope, receive, note)
         finally:
             address = scope["client"][0] if scope["client"] else ""
             took_ms = round((time.perf_counter() - began_s) * 1e3, 2)
@@ -99,7 +90,7 @@ class Gate:
         origin = headers.get("origin")
         error: FocusloopError | None = None
         if not self._access.allows_host(host):
-            error = ForbiddenError(f"host '{host}' is not this service's; a proxy's name is admitted by --allow-host")
+            error = ForbiddenError(f"host '{host}' is not this service's; a proxy's is admitted by --allow-origin")
         elif not self._access.allows_origin(origin, host):
             error = ForbiddenError(f"pages of '{origin}' are not admitted; see --allow-origin")
         if error is not None:
@@ -108,9 +99,5 @@ class Gate:
             return problem(400, "token_in_query", "a token never travels in a query: send 'Authorization: Bearer …'")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            return _too_big()
+            return problem(413, "too_big", _TOO_BIG, {"Connection": "close"})
         return None
-
-
-def _too_big() -> ASGIApp:
-    return problem(413, "too_big", f"a body holds at most {MAX_BODY_BYTES} bytes", {"Connection": "close"})

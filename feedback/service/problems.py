@@ -82,7 +82,8 @@ def install(app: FastAPI) -> None:
     async def plain(_request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             return problem(500, "internal", "internal error")
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+        phrase = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+        code = "too_big" if error.status_code == 413 else phrase
         return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:

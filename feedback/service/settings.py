@@ -60,9 +60,8 @@ class ServiceSettings:
     token
         The operator's token; None makes one at first start and keeps it in the data directory.
     allow_origins
-        Origins of other web pages that may talk to the service (`https://game.example`).
-    allow_hosts
-        Names beside loopback, addresses and this machine's own that a `Host` header may hold (a reverse proxy's).
+        Origins of other web pages that may talk to the service (`https://game.example`), and of a reverse proxy that
+        stands before it.
     data_dir
         Tokens, baselines and recordings; `file:` sources over HTTP lie below it.
     osc
@@ -80,7 +79,6 @@ class ServiceSettings:
     port: int = 8765
     token: str | None = None
     allow_origins: tuple[str, ...] = ()
-    allow_hosts: tuple[str, ...] = ()
     data_dir: Path = field(default_factory=lambda: user_data_path("focusloop", appauthor=False))
     osc: str | None = None
     debug: bool = False

@@ -171,7 +171,7 @@ class Session:
         """Judge the handshake, once the client can be told the verdict by a close code."""
         came, access = self._handshake, self._sockets.access
         if not access.allows_host(came.host):
-            self.close(FORBIDDEN_ORIGIN, f"host '{came.host}' is not this service's; see --allow-host")
+            self.close(FORBIDDEN_ORIGIN, f"host '{came.host}' is not this service's; see --allow-origin")
         elif not access.allows_origin(came.origin, came.host):
             self.close(FORBIDDEN_ORIGIN, f"pages of '{came.origin}' are not admitted; see --allow-origin")
         elif token_in_query(came.query):

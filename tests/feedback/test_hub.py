@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -58,7 +58,7 @@ async def bound(clock: Clock) -> AsyncIterator[Hub]:
     hub.bind(None)
 
 
-def run(scenario: Any) -> None:
+def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(scenario)
 
 
