@@ -75,9 +75,9 @@ class Description:
 class _Stated:
     """One channel as its sender describes it."""
 
-    label: str = ""
-    kind: str = "eeg"
-    unit: str = ""
+    label: str
+    kind: str
+    unit: str
 
 
 def describe(info: pylsl.StreamInfo, montage: tuple[str, ...] | None = None) -> Description:
@@ -100,7 +100,7 @@ def describe(info: pylsl.StreamInfo, montage: tuple[str, ...] | None = None) -> 
     check_samples(info)
     profile = match_lsl(info.name(), info.type(), info.channel_count())
     notes: list[str] = []
-    stated = _stated(info, notes) or _by_profile(profile, info.channel_count())
+    stated = _stated(info, profile, notes)
     scale, units = _to_microvolts(info, stated, profile, notes)
     channels = tuple(
         Channel(label, channel.kind, unit, position_m(label) if channel.kind == "eeg" else None)
@@ -129,29 +129,24 @@ def check_samples(info: pylsl.StreamInfo) -> None:
         raise UnsupportedStreamError(msg)
 
 
-def _stated(info: pylsl.StreamInfo, notes: list[str]) -> list[_Stated]:
-    """Channels as the stream itself describes them, with canonical labels; empty where it does not."""
+def _stated(info: pylsl.StreamInfo, profile: FirmwareProfile | None, notes: list[str]) -> list[_Stated]:
+    """Channels as the stream describes them; where it names none, as the headset's profile does."""
     n = info.channel_count()
     elements = list(_children(info.desc().child("channels"), "channel"))
     if len(elements) not in (0, n):
         notes.append(f"its meta-data describe {len(elements)} channels, it has {n}: they are not used")
     if len(elements) != n:
-        return []
-    named = [canonical_label(_text(c, "label") or _text(c, "name")) for c in elements]
-    if not any(named):
-        return []
-    return [
-        _Stated(label, _kind(label, _text(c, "type"), info.type()), _text(c, "unit"))
-        for label, c in zip(named, elements, strict=True)
-    ]
-
-
-def _by_profile(profile: FirmwareProfile | None, n: int) -> list[_Stated]:
-    """Channels as the headset's profile knows them; nameless EEG where nobody does."""
-    if profile is None or not isinstance(profile.channels, tuple):
-        return [_Stated()] * n
-    eeg = [_Stated(label, channel_kind(label)) for label in profile.channels[:n]]
-    return eeg + [_Stated("", "aux")] * (n - len(eeg))
+        elements = []
+    labels = [canonical_label(_text(c, "label") or _text(c, "name")) for c in elements]
+    types = [_text(c, "type") for c in elements] or [""] * n
+    units = [_text(c, "unit") for c in elements] or [""] * n
+    if not any(labels):
+        labels = [""] * n
+        if profile is not None and isinstance(profile.channels, tuple):
+            labels = [*profile.channels, *labels][:n]
+            types[len(profile.channels) :] = ["AUX"] * max(0, n - len(profile.channels))
+    kinds = [_kind(label, kind, info.type()) for label, kind in zip(labels, types, strict=True)]
+    return [_Stated(*said) for said in zip(labels, kinds, units, strict=True)]
 
 
 def _to_microvolts(

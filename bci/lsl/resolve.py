@@ -24,8 +24,9 @@ PROPERTIES = {
 }
 """Parameters of the URI, and what they are in the stream's own description."""
 
-_WAVE_S = 0.5  # so often a caller that gave up is noticed
-_SETTLE_S = 0.8  # answers come within half a second; a second stream that matches must not be missed
+_POLL_S = 0.02
+_SETTLE_S = 1.0  # by then all have answered: multicast at once, known peers after half a second
+_SETTLE_LATE_S = 0.3  # of a stream that came while it was waited for
 
 
 def resolve(uri: SourceUri, timeout_s: float, cancelled: threading.Event) -> pylsl.StreamInfo:
@@ -54,22 +55,21 @@ def resolve(uri: SourceUri, timeout_s: float, cancelled: threading.Event) -> pyl
     AmbiguousSourceError
         Listing each that matches with the URI that means it alone.
     """
-    predicate = _predicate(uri)
-    deadline = time.monotonic() + timeout_s
+    # One resolver for as long as it takes: each new one asks known peers only after half a second.
+    resolver = pylsl.ContinuousResolver(pred=_predicate(uri), forget_after=timeout_s + _SETTLE_S)
+    began = time.monotonic()
     found: list[pylsl.StreamInfo] = []
-    while not found and not cancelled.is_set():
-        left_s = deadline - time.monotonic()
-        found = pylsl.resolve_bypred(predicate, 1, max(0.1, min(_WAVE_S, left_s)))
-        if left_s <= 0.0:
-            break
+    while not found and not cancelled.wait(_POLL_S) and time.monotonic() - began < timeout_s:
+        found = resolver.results()
+    if found and not {"uid", "source_id"} & uri.params.keys():
+        # A second stream that matches must not be missed.
+        cancelled.wait(max(_SETTLE_S - (time.monotonic() - began), _SETTLE_LATE_S))
+        found = resolver.results()
     if cancelled.is_set():
         msg = f"{uri.text}: closed while it was looked for"
         raise SourceError(msg)
     if not found:
         raise SourceNotFoundError(_not_found(uri, describe_found(pylsl.resolve_streams(_SETTLE_S))))
-    if not {"uid", "source_id"} & uri.params.keys():
-        # More than can be there: wait out the answers.
-        found = pylsl.resolve_bypred(predicate, 1024, _SETTLE_S) or found
     return _only(uri, found)
 
 

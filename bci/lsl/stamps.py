@@ -16,6 +16,7 @@ _LEAD_S = 2.0  # some senders stamp a chunk before it is over; more is no stamp 
 _LAG_S = 15.0  # a backlog after a broken connection, at most what the inlet keeps
 _JUMP_S = 5.0  # between two consecutive samples
 _REMEASURE_S = 2.0
+_LARGEST_S = 1e11  # beyond, float64 cannot tell one sample from the next: as little a stamp as NaN is
 
 
 class ForeignStamps:
@@ -95,7 +96,7 @@ class ForeignStamps:
         return self._offset.apply(stamps_s)
 
     def _finite(self, stamps_s: Timestamps, now_s: float) -> Timestamps:
-        bad = ~np.isfinite(stamps_s)
+        bad = ~(np.abs(stamps_s) < _LARGEST_S)
         if not bad.any():
             return stamps_s
         self.no_numbers += int(bad.sum())

@@ -250,13 +250,13 @@ class LslSource:
         name = self._info.name()
         if info is None:
             if now_s - self._watch_s > _ANSWER_S:
-                self._set_state("reconnecting", f"{name} is gone for {silent_s:.0f} s; waiting for it to come back")
+                self._set_state("reconnecting", f"{name} is gone; waiting for it to come back")
         elif verdict == "back":
             self._take_over(info, now_s)
         elif self._inlet is None:
             self._reopen(info, now_s)
         elif self.spec.nominal_rate_hz:  # an irregular stream may be silent as long as it likes
-            self._set_state("streaming", f"{name} is there, but has sent nothing for {silent_s:.0f} s")
+            self._set_state("streaming", f"{name} is there, but sends nothing")
             if now_s >= self._reopen_s:
                 self._reopen(info, now_s)
 
