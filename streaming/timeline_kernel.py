@@ -6,6 +6,7 @@ state lives in two small arrays (indices below), which keeps the compiled signat
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 Floats = Any  # float64 (n,) or (n, channels); the signature of the compiled kernel holds them to it
@@ -65,11 +66,6 @@ A_EVENTS_S, A_LAST = FLOATS, FLOATS + EVENTS
 UNDECIDED, ORDINARY = -1, 0
 
 
-def finite(value: float) -> bool:
-    """Tell numbers from NaN and infinity."""
-    return value - value == 0.0
-
-
 def threshold(floats: Floats) -> float:
     """How far off a stamp is suspicious: four mean deviations, and at least most of a period."""
     return max(0.6 * floats[F_PERIOD], 4.0 * floats[F_JITTER])
@@ -84,7 +80,7 @@ def follow(floats: Floats, ints: Ints, predicted: float, stamp: float) -> None:
     """
     residual = stamp - predicted
     floats[F_TIME] = predicted
-    if not finite(residual) or abs(residual) > LONGEST_S:
+    if not math.isfinite(residual) or abs(residual) > LONGEST_S:
         return
     period = floats[F_PERIOD]
     limit = threshold(floats)
@@ -112,8 +108,10 @@ def watch(floats: Floats, ints: Ints, stamp: float) -> float:
     """
     residual = stamp - (floats[F_TIME] + floats[F_PERIOD])
     limit = threshold(floats)
-    if not finite(residual):
+    if not math.isfinite(residual):
         return 0.0
+    if residual > limit and stamp - floats[F_LAST] < 0.5 * floats[F_PERIOD]:
+        return 0.0  # held up and delivered at once: it catches up
     if residual > limit:
         ints[I_OFF] = max(ints[I_OFF], 0) + 1
     elif residual < -limit:
@@ -149,7 +147,7 @@ def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
     window[:] = 0
     ints[I_SINCE] = 0
     floats[F_BEGAN] = stamp
-    if finite(stamp):
+    if math.isfinite(stamp):
         floats[F_TIME] = stamp - floats[F_PERIOD]
 
 
@@ -172,7 +170,7 @@ def fill(
     for j in range(missing):
         weight = (j + 1.0) / (missing + 1.0)
         for c in range(row.shape[0]):
-            known = finite(row[c])
+            known = math.isfinite(row[c])
             out_uv[at + j, c] = last[c] + (row[c] - last[c]) * weight if known else last[c]
             out_bad[at + j, c] = 0 if known else 1
         floats[F_TIME] += floats[F_PERIOD]
@@ -196,7 +194,7 @@ def put(
 ) -> None:
     """Put out a measured sample; a channel that is no number keeps its last value and is marked."""
     for c in range(row.shape[0]):
-        if finite(row[c]):
+        if math.isfinite(row[c]):
             last[c] = row[c]
             out_bad[at, c] = 0
         else:
@@ -208,7 +206,7 @@ def put(
     out_state[at] = MEASURED
     note(ints, window, 0)
     ints[I_SAMPLES] += 1
-    if finite(stamp):
+    if math.isfinite(stamp):
         floats[F_LAST] = stamp
 
 
@@ -233,13 +231,17 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
     stamp = held_s[head]
     expected = floats[F_TIME] + period * (1 + held_lost[head])
     least = stamp - expected
-    if not least > limit or stamp - floats[F_LAST] - period * (1 + held_lost[head]) < 0.5 * limit:
+    if (
+        not math.isfinite(least)
+        or least <= limit
+        or stamp - floats[F_LAST] - period * (1 + held_lost[head]) < 0.5 * limit
+    ):
         return ORDINARY
     for j in range(1, ints[I_HELD]):
         slot = (head + j) % size
         expected += period * (1 + held_lost[slot])
         residual = held_s[slot] - expected
-        if not finite(residual):
+        if not math.isfinite(residual):
             continue
         if residual <= limit:
             ints[I_CLEAR] = j - 1
@@ -271,7 +273,7 @@ def came(floats: Floats, ints: Ints, stamp: float) -> None:
         ints[I_REPEATED] += 1
     elif stamp < floats[F_CAME]:
         ints[I_BACKWARD] += 1
-    if finite(stamp):
+    if math.isfinite(stamp):
         floats[F_CAME] = stamp
 
 
@@ -382,7 +384,7 @@ def advance(
         at += 1
 
 
-CALLED = (finite, threshold, follow, watch, note, begin, fill, put, decide, why_reset, came, steady)
+CALLED = (threshold, follow, watch, note, begin, fill, put, decide, why_reset, came, steady)
 """What `advance` calls, callee before caller: the compiler is told of each."""
 
 SIGNATURE = (
