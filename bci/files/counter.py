@@ -24,7 +24,8 @@ class CounterReading:
     lost
         Samples that never came.
     restarts
-        How often the counter began anew without a gap in time.
+        How often the counter began anew without a gap in time. Told from a loss only where it skips more than half
+        a turn: arrival times are no better than that.
     repeats
         Samples that bear the number of the one before; counted as samples of their own.
     """
@@ -70,18 +71,21 @@ def running_numbers(index: NDArray[np.int64], clock_s: Timestamps, rate_hz: floa
     step = max(1, _mode(steps[steps > 0], 1))
     modulus = max(_mode(step - steps[steps < 0], DEFAULT_MODULUS) // step, 2)
     repeats = steps == 0
-    missing = np.where(repeats, 0, ((steps - step) // step) % modulus)
+    missing = ((steps - step) // step) % modulus
     long_gap = np.diff(clock_s) * rate_hz > modulus / 2  # NaN compares false
-    restarts = 0
+    restarts = seen_twice = 0
     numbers = np.arange(n, dtype=np.int64)
     for at in np.flatnonzero((missing > 0) | long_gap):
         late = _lasting_delay(clock_s, numbers, int(at) + 1, rate_hz)
         lost = int(missing[at])
         if np.isfinite(late):
             lost += modulus * round((late - lost) / modulus)
-        restarts += lost < 0
+        elif repeats[at]:
+            lost = -1  # a sample given twice is likelier than the loss of a whole turn
+        seen_twice += lost == -1
+        restarts += lost < -1
         numbers[at + 1 :] += max(lost, 0)
-    return CounterReading(numbers, int(numbers[-1]) + 1 - n, restarts, int(repeats.sum()))
+    return CounterReading(numbers, int(numbers[-1]) + 1 - n, restarts, seen_twice)
 
 
 def _one_number_a_sample(index: NDArray[np.int64]) -> NDArray[np.int64]:

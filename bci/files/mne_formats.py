@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bci.errors import FileFormatError, UnsupportedStreamError
 from bci.files.damage import DAMAGE
+from bci.files.edf_layout import EdfLayout, read_layout, record_starts, samples_before
 from bci.files.recording import Marker, Recording
 from bci.montage import channel_kind, eeg_channel, position_m, unique_labels
 from bci.types import Channel, FloatSamples, StreamSpec
+from bci.units import KNOWN_UNITS, is_unit_unsaid, microvolts_per
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -52,28 +55,34 @@ def read_with_mne(path: Path, name: str, file_format: str) -> Recording:
     with _warnings_are_global, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            raw = _open(path, file_format)
+            layout = read_layout(path) if file_format in ("edf", "bdf") else None
+            raw = _open(path, file_format, layout)
             _check_size(raw, name)
-            samples = _samples(raw)
+            channels, scale, assumed = _channels(raw, layout, name)
+            samples = _samples(raw, scale)
         except DAMAGE as error:
             msg = f"{name}: no readable {file_format.upper()} file ({error or type(error).__name__}); is it whole?"
             raise FileFormatError(msg) from error
     notes = [f"mne: {text}" for text in dict.fromkeys(str(w.message).strip() for w in caught)]
+    notes += assumed
     rate_hz = float(raw.info["sfreq"])
     measured = raw.info["meas_date"]
-    channels = _channels(raw)
+    numbers = np.arange(len(samples), dtype=np.int64)
+    if layout is not None:
+        numbers += _missing(path, layout, len(samples), rate_hz)
+        notes += _layout_notes(layout, numbers)
     return Recording(
         spec=StreamSpec(f"file:{name}", name, "EEG", rate_hz, channels, name, origin="file"),
         samples=samples,
-        stamps_s=np.arange(len(samples)) / rate_hz,
-        sample_numbers=np.arange(len(samples), dtype=np.int64),
+        stamps_s=numbers / rate_hz,
+        sample_numbers=numbers,
         markers=_markers(raw),
         notes=tuple(notes),
         started_unix_s=measured.timestamp() if measured is not None else None,
     )
 
 
-def _open(path: Path, file_format: str) -> BaseRaw:
+def _open(path: Path, file_format: str, layout: EdfLayout | None) -> BaseRaw:
     import mne
 
     openers: dict[str, Callable[..., Any]] = {
@@ -83,9 +92,27 @@ def _open(path: Path, file_format: str) -> BaseRaw:
         "brainvision": mne.io.read_raw_brainvision,
     }
     options: dict[str, object] = {"preload": False, "verbose": "warning"}
-    if file_format == "fif":
-        options["allow_maxshield"] = False
+    if layout is not None and layout.other_rates:
+        options["exclude"] = list(layout.other_rates)
     return openers[file_format](path, **options)
+
+
+def _missing(path: Path, layout: EdfLayout, n: int, rate_hz: float) -> NDArray[np.int64]:
+    starts_s = record_starts(path, layout) if layout.discontinuous else np.empty(0)
+    if not starts_s.size:
+        return np.zeros(n, dtype=np.int64)
+    return samples_before(starts_s, n, layout.eeg_rate_samples, rate_hz)
+
+
+def _layout_notes(layout: EdfLayout, numbers: NDArray[np.int64]) -> list[str]:
+    notes: list[str] = []
+    if layout.other_rates:
+        notes.append(f"left out, sampled at another rate than the EEG: {', '.join(layout.other_rates)}")
+    gaps = np.diff(numbers) - 1
+    if gaps.any():
+        stretches = np.count_nonzero(gaps) + 1
+        notes.append(f"{gaps.sum()} samples between the {stretches} stretches of this EDF+D were not recorded")
+    return notes
 
 
 def _check_size(raw: BaseRaw, name: str) -> None:
@@ -95,27 +122,48 @@ def _check_size(raw: BaseRaw, name: str) -> None:
         raise UnsupportedStreamError(msg)
 
 
-def _samples(raw: BaseRaw) -> FloatSamples:
-    """Read all samples, (samples, channels): µV for voltages, MNE's own unit for the rest."""
+def _samples(raw: BaseRaw, scale: NDArray[np.float64]) -> FloatSamples:
+    """Read all samples, (samples, channels), times what brings each channel to its unit."""
     samples = np.empty((raw.n_times, len(raw.ch_names)), dtype=np.float32)
-    types = raw.get_channel_types()
-    scale = np.array([1.0 if kind in ("stim", "misc") else 1e6 for kind in types])[:, None]
     for start in range(0, raw.n_times, BLOCK_SAMPLES):
         stop = min(start + BLOCK_SAMPLES, raw.n_times)
         block: Any = raw.get_data(start=start, stop=stop)  # the stub allows a tuple, which return_times would give
-        samples[start:stop] = (block * scale).T
+        samples[start:stop] = (block * scale[:, None]).T
     return samples
 
 
-def _channels(raw: BaseRaw) -> tuple[Channel, ...]:
+def _channels(
+    raw: BaseRaw, layout: EdfLayout | None, name: str
+) -> tuple[tuple[Channel, ...], NDArray[np.float64], list[str]]:
+    """Tell channels, what MNE's values are to be multiplied by, and what was assumed."""
     labels = unique_labels([eeg_channel(label).label for label in raw.ch_names])
     channels: list[Channel] = []
-    for given, label, mne_type in zip(raw.ch_names, labels, raw.get_channel_types(), strict=True):
+    scale = np.full(len(labels), 1e6)  # MNE gives volts
+    assumed = 0
+    for i, (given, label, mne_type) in enumerate(zip(raw.ch_names, labels, raw.get_channel_types(), strict=True)):
         # EDF says nothing of types, so that MNE calls everything EEG: there the name tells.
         kind = channel_kind(given) if mne_type == "eeg" else _KINDS.get(mne_type, "aux")
         unit = "uV" if mne_type not in ("stim", "misc") else "1"
+        if layout is not None:
+            stated = layout.units[layout.kept[i]]
+            factor = microvolts_per(stated)
+            if factor is None and kind == "eeg" and not is_unit_unsaid(stated):
+                msg = f"{name}: channel {label} has the unit '{stated}'; known are {KNOWN_UNITS}"
+                raise UnsupportedStreamError(msg)
+            assumed += factor is None and kind == "eeg"
+            unit = "uV" if factor is not None or kind == "eeg" else stated or "1"
+            scale[i] = (factor or 1.0) / _volts_by_mne(stated)
+        elif unit == "1":
+            scale[i] = 1.0
         channels.append(Channel(label, kind, unit, position_m(given) if kind == "eeg" else None))
-    return tuple(channels)
+    return tuple(channels), scale, [f"no unit given for {assumed} EEG channels: taken as µV"] if assumed else []
+
+
+def _volts_by_mne(unit: str) -> float:
+    """How many volts MNE takes one of an EDF unit for: it knows these two, everything else passes as volts."""
+    if unit in ("uV", "\u00b5V", "\u03bcV", "\x83\xcaV"):
+        return 1e-6
+    return 1e-3 if unit == "mV" else 1.0
 
 
 def _markers(raw: BaseRaw) -> tuple[Marker, ...]:

@@ -87,7 +87,8 @@ def read_muse(lines: Sequence[str], name: str) -> Recording:
         markers=tuple(Marker(at_s - float(stamps_s[0]), label) for at_s, label in markers),
         notes=tuple(notes),
         # Older muselsl wrote the LSL clock, newer ones Unix time: nobody had a Muse in 2001.
-        started_unix_s=float(stamps_s[0]) if stamps_s[0] > 1e9 else None,
+        # Mind Monitor writes the local time of a place it does not name.
+        started_unix_s=float(stamps_s[0]) if stamps_s[0] > 1e9 and not mind_monitor else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
 from collections.abc import Generator, Mapping, Sequence
@@ -49,9 +50,9 @@ def read_xdf(path: Path, name: str, stream: str | None) -> Recording:
         With a list of what the file holds.
     """
     with _complaints() as complaints:
-        streams, header = _load(path, name)
+        streams, header, notes = _load(path, name)
     chosen = _choose(streams, name, stream)
-    notes = [f"damaged: pyxdf says '{text}'" for text in dict.fromkeys(complaints)]
+    notes += [f"damaged: pyxdf says '{text}'" for text in dict.fromkeys(complaints)]
     info = chosen["info"]
     label = f"{name} ({_title(chosen)})"
     channels, scale, assumed = read_channels(info, label)
@@ -136,15 +137,39 @@ def _runs(stamps_s: Timestamps) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def _load(path: Path, name: str) -> tuple[list[Stream], Mapping[str, Any]]:
+def _load(path: Path, name: str) -> tuple[list[Stream], Mapping[str, Any], list[str]]:
     import pyxdf
 
+    whole = whole_chunks_end(path)
+    cut_off = path.stat().st_size - whole
     try:
-        streams, header = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
+        with path.open("rb") as file:
+            # pyxdf fills the values of a sample that is cut off with those of the one before.
+            source = io.BytesIO(file.read(whole)) if cut_off else file
+            streams, header = pyxdf.load_xdf(source, synchronize_clocks=False, dejitter_timestamps=False)
     except (OSError, *DAMAGE) as error:
         msg = f"{name}: no readable XDF file ({error or type(error).__name__}); is it whole?"
         raise FileFormatError(msg) from error
-    return list(streams), header or {}
+    notes = [f"cut off in the middle of a chunk: its last {cut_off} bytes are not used"] if cut_off else []
+    return list(streams), header or {}, notes
+
+
+def whole_chunks_end(path: Path) -> int:
+    """Where the last whole chunk of a file ends; its size where the file is whole, or damaged in its middle."""
+    size = path.stat().st_size
+    end = 4  # after the magic word
+    with path.open("rb") as file:
+        while end < size:
+            file.seek(end)
+            width = file.read(1)[0]
+            if width not in (1, 4, 8):
+                return size  # no chunk: pyxdf looks for the next boundary
+            length = file.read(width)
+            after = end + 1 + width + int.from_bytes(length, "little")
+            if len(length) < width or after > size:
+                return end
+            end = after
+    return size
 
 
 def _choose(streams: Sequence[Stream], name: str, wanted: str | None) -> Stream:
