@@ -127,10 +127,10 @@ class TestCyton(SourceCompliance):
     def test_a_board_that_falls_silent_is_found_again(self, opened: Source, cyton: CytonOnAPty) -> None:
         chunks = read_samples(opened, 20)
         cyton.silent.set()
-        wait_for_state(opened, "reconnecting")
+        chunks += wait_for_state(opened, "reconnecting")
         assert "no samples for" in opened.status.detail
         cyton.silent.clear()
-        wait_for_state(opened, "streaming")
+        chunks += wait_for_state(opened, "streaming")
         chunks += read_samples(opened, 20)
         assert len(jumps(chunks)) == 1, "the pause is one gap"
         pause_s = np.diff(np.concatenate([c.timestamps_s for c in chunks])).max()
@@ -148,11 +148,14 @@ class TestCyton(SourceCompliance):
         assert opened.status.state == "closed"
 
 
-def wait_for_state(source: Source, state: str) -> None:
+def wait_for_state(source: Source, state: str) -> list[Chunk]:
     deadline = time.monotonic() + PATIENCE_S
+    chunks: list[Chunk] = []
     while source.status.state != state:
         assert time.monotonic() < deadline, source.status
-        source.read(1, 0.1)
+        if (chunk := source.read(1, 0.1)) is not None:
+            chunks.append(chunk)
+    return chunks
 
 
 def jumps(chunks: list[Chunk]) -> list[int]:
