@@ -70,10 +70,10 @@ class LslOutlets:
             self._outlets.clear()
 
     def _make(self, stream: str, origin: str, model: str) -> StreamOutlet:
-        from pylsl import StreamInfo, StreamOutlet
+        from pylsl import StreamInfo, StreamOutlet, cf_float32
 
         name = f"focusloop-{stream}"
-        info = StreamInfo(name, "Focus", len(CHANNELS), self._rate_hz, "float32", name)
+        info = StreamInfo(name, "Focus", len(CHANNELS), self._rate_hz, cf_float32, name)
         description = info.desc()
         channels = description.append_child("channels")
         for label in CHANNELS:

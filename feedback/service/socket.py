@@ -110,17 +110,17 @@ class Sockets:
 
     @property
     def unauthenticated(self) -> int:
-        """Sessions that have not said a good hello."""
-        return len(self._waiting)
+        """Sessions that have shown no good token, neither in their header nor in a hello."""
+        return sum(not session.known for session in self._waiting)
 
     def admit(self, wire: Wire, address: str, headers: Headers, query: str) -> Session | None:
-        """Open a session; None where too many are waiting to say hello."""
-        if len(self._waiting) >= MAX_UNAUTHENTICATED:
-            return None
+        """Open a session; None where too many unknown ones wait already."""
         handshake = Handshake(
             address, _first(headers, "Host"), _first(headers, "Origin"), _first(headers, "Authorization"), query
         )
         session = Session(self, wire, handshake)
+        if not session.known and self.unauthenticated >= MAX_UNAUTHENTICATED:
+            return None
         self._waiting.add(session)
         return session
 
@@ -156,31 +156,42 @@ class Sockets:
 class Session:
     """One client: says what it may, and what it gets."""
 
-    __slots__ = ("_conversation", "_handshake", "_principal", "_sockets", "_wire", "opened_s", "subscriber")
+    __slots__ = ("_address", "_conversation", "_principal", "_sockets", "_verdict", "_wire", "opened_s", "subscriber")
 
     def __init__(self, sockets: Sockets, wire: Wire, handshake: Handshake) -> None:
         self._sockets = sockets
         self._wire = wire
-        self._handshake = handshake
+        self._address = handshake.address
         self._conversation = Conversation()
         self._principal: Principal | None = None
+        self._verdict = self._judge(handshake)
         self.opened_s = sockets.hub.clock()
         self.subscriber = Subscriber(wire.write, answered_s=self.opened_s)
 
+    @property
+    def known(self) -> bool:
+        """True where a token was found good."""
+        return self._principal is not None
+
     def start(self) -> None:
-        """Judge the handshake, once the client can be told the verdict by a close code."""
-        came, access = self._handshake, self._sockets.access
+        """Carry out the verdict on the handshake, once the client can be told by a close code."""
+        if self._verdict is not None:
+            self.close(self._verdict.code, self._verdict.reason)
+
+    def _judge(self, came: Handshake) -> Close | None:
+        access = self._sockets.access
         if not access.allows_host(came.host):
-            self.close(FORBIDDEN_ORIGIN, f"host '{came.host}' is not this service's; see --allow-origin")
-        elif not access.allows_origin(came.origin, came.host):
-            self.close(FORBIDDEN_ORIGIN, f"pages of '{came.origin}' are not admitted; see --allow-origin")
-        elif token_in_query(came.query):
-            self.close(UNAUTHORIZED, "a token never travels in a query: send it in hello or in Authorization")
-        elif came.authorization is not None:
+            return Close(FORBIDDEN_ORIGIN, f"host '{came.host}' is not this service's; see --allow-origin")
+        if not access.allows_origin(came.origin, came.host):
+            return Close(FORBIDDEN_ORIGIN, f"pages of '{came.origin}' are not admitted; see --allow-origin")
+        if token_in_query(came.query):
+            return Close(UNAUTHORIZED, "a token never travels in a query: send it in hello or in Authorization")
+        if came.authorization is not None:
             try:
                 self._principal = access.authenticate(bearer(came.authorization), came.address)
             except AccessError as problem:
-                self.close(UNAUTHORIZED, str(problem))
+                return Close(UNAUTHORIZED, str(problem))
+        return None
 
     # What the wire reports
 
@@ -238,7 +249,7 @@ class Session:
     def ping(self, frame: bytes, now_s: float) -> None:
         """Ask whether the client still reads, and whether it may."""
         if now_s - self.subscriber.answered_s > DEAD_AFTER_S:
-            _log.info("client dropped", address=self._handshake.address, silent_s=DEAD_AFTER_S)
+            _log.info("client dropped", address=self._address, silent_s=DEAD_AFTER_S)
             self._wire.abort()
         elif self._principal is not None and self._sockets.access.expired(self._principal):
             self.close(UNAUTHORIZED, "the token has expired")
@@ -253,7 +264,7 @@ class Session:
 
     def log_closed(self, code: int, reason: str) -> None:
         """Note for the operator who was sent away and why."""
-        _log.info("client closed", address=self._handshake.address, code=code, reason=reason)
+        _log.info("client closed", address=self._address, code=code, reason=reason)
 
     def _send(self, fields: Mapping[str, Any]) -> None:
         self._wire.write(text_frame(orjson.dumps(fields)))
@@ -262,7 +273,7 @@ class Session:
         access = self._sockets.access
         if hello.token is not None or self._principal is None:
             try:
-                self._principal = access.authenticate(hello.token, self._handshake.address)
+                self._principal = access.authenticate(hello.token, self._address)
             except AccessError as problem:
                 self.close(UNAUTHORIZED, str(problem))
                 return

@@ -177,7 +177,7 @@ def test_bodies_that_are_too_big_or_no_json_are_refused(http: httpx.Client) -> N
     assert_problem(http.post("/v1/streams", content=endless), 413, "too_big")
     json = {"Content-Type": "application/json"}
     assert_problem(http.post("/v1/streams", content=b"{", headers=json), 422, "bad_request")
-    assert_problem(http.post("/v1/streams", content=b"[" * 60_000, headers=json), 422, "bad_request")
+    assert_problem(http.post("/v1/streams", content=b"[" * 60_000, headers=json), 400, "bad_request")
 
 
 def test_health_readiness_and_metrics_need_no_token_here(service: LiveService) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 from live_service import TOKEN, Talk
+from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -119,25 +121,26 @@ def test_a_client_that_sleeps_sees_only_fresh_scores_after_its_lagged(start: Sta
 def test_a_hundred_clients_miss_nothing(start: Start) -> None:
     process = start(score_hz=25.0, token=TOKEN)
     url = url_of(process).replace("http", "ws") + "v1/ws"
-    header = {"Authorization": f"Bearer {TOKEN}"}
-    talks: list[Talk] = []
-    try:
-        for _ in range(100):
-            talk = Talk(connect(url, additional_headers=header))
-            talks.append(talk)
-            talk.say(type="hello")
-            talk.say(type="subscribe", stream="*", topics=["focus"])
-        for talk in talks:
+
+    async def listen() -> list[int]:
+        async with connect_async(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+            await client.send('{"type":"hello"}')
+            await client.send('{"type":"subscribe","stream":"*","topics":["focus"]}')
             seqs: list[int] = []
-            while len(seqs) < 20:
-                message = talk.hear()
+            async for text in client:
+                message = json.loads(text)
                 assert message["type"] != "lagged"
                 if message["type"] == "focus":
                     seqs.append(message["seq"])
-            assert seqs == list(range(seqs[0], seqs[0] + 20))
-    finally:
-        for talk in talks:
-            talk.connection.close()
+                if len(seqs) == 20:
+                    break
+            return seqs
+
+    async def everyone() -> list[list[int]]:
+        return await asyncio.gather(*(listen() for _ in range(100)))
+
+    for seqs in asyncio.run(everyone()):
+        assert seqs == list(range(seqs[0], seqs[0] + 20))
 
 
 def test_the_end_is_seen_by_a_client_at_rest(start: Start) -> None:
