@@ -53,12 +53,12 @@ class BankState:
         n_bands, n_sections, _ = bank.bands.shape
         n = len(channels)
         self.per_hop = per_hop
-        self.parameters = parameters(spec, schema, bank.highpass)
+        self.parameters = parameters(spec, schema, bank)
         self.limits = channel_limits(channels, schema)
         filters = [(m, k.W_SIGNAL, target) for m, target in zip(bank.meters, (k.W_METER_50, k.W_METER_60), strict=True)]
         filters = [f for f in filters if f[0].any()]
         filters += [(notch, k.W_SIGNAL, k.W_SIGNAL) for notch in bank.notches]
-        filters.append((bank.slow, k.W_SIGNAL, k.W_SLOW))
+        filters += [(bank.slow, k.W_SIGNAL, k.W_SLOW), (bank.fast, k.W_SIGNAL, k.W_FAST)]
         self.biquads = np.array([f[0] for f in filters])
         self.route = np.array([f[1:] for f in filters], dtype=np.int64)
         self.bands = np.ascontiguousarray(bank.bands)
@@ -72,13 +72,16 @@ class BankState:
         self.ring = np.zeros((hops, n_sums, n))
         self.bits = np.zeros((hops + 1, n), dtype=np.uint8)
         self.counts = np.zeros((hops + 1, 2), dtype=np.int64)
+        self.usual = np.zeros((n_bands, n))
+        self.caps = np.zeros((n_bands, n))
         self.restart()
 
     def restart(self) -> None:
         """Forget every sample; the next one primes the filters."""
-        for array in (self.rows, self.work, self.biquad_state, self.band_state, self.sums, self.ring):
+        for array in (self.rows, self.work, self.biquad_state, self.band_state, self.sums, self.ring, self.usual):
             array.fill(0.0)
         self.bits.fill(0)
+        self.caps.fill(np.inf)
         self.counts.fill(0)
         self.rows[k.R_HIGH] = -np.inf
         self.rows[k.R_LOW] = np.inf
@@ -129,7 +132,7 @@ class Bank:
         self._fixed = (state.parameters, state.limits, state.biquads, state.bands, state.route)
         self._moving = (
             state.clock, state.rows, state.work, state.biquad_state, state.band_state, state.sums, state.ring,
-            state.bits, state.counts,
+            state.bits, state.counts, state.usual, state.caps,
         )  # fmt: skip
         self.path: Path = path
         self.fallbacks = fallbacks

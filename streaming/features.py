@@ -38,9 +38,11 @@ class FeatureSchema:
         Order of the Butterworth prototype of each band-pass (2 = four poles).
     notch_width_hz
         −3 dB width of each line notch, Hz.
-    limit_uv, blink_limit_uv
-        Ceiling of the signal that enters the bank, µV; the second is the one of frontal channels (causal blink
-        correction).
+    limit_uv, spike_limit_uv
+        Ceilings of what is slow (below 20 Hz) in the signal that enters the bank, and of the whole, µV.
+    blink_cap, usual_s
+        Causal blink correction: where a token is mostly blink, the power of the blink's samples counts up to this times
+        what is usual for the band, the mean over this many seconds of clean time.
     floor_uv2
         Added to each mean power before the logarithm, µV².
     version
@@ -53,7 +55,9 @@ class FeatureSchema:
     band_order: int = 2
     notch_width_hz: float = 4.0
     limit_uv: float = 300.0
-    blink_limit_uv: float = 100.0
+    spike_limit_uv: float = 600.0
+    blink_cap: float = 2.0
+    usual_s: float = 10.0
     floor_uv2: float = 1e-4
     version: int = 1
 

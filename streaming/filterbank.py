@@ -20,6 +20,9 @@ METER_WIDTH_HZ = 2.0
 SLOW_HZ = 8.0
 """Corner of the low-pass in which blinks and drifts are looked for: above a blink's spectrum, below alpha's peaks."""
 
+FAST_HZ = 20.0
+"""Corner of the low-pass in which steps are looked for, and what the limiter acts on: hum stays out of both."""
+
 SETTLED_SHARE = 0.99
 """The bank counts as settled when its slowest band has given this share of its impulse response's energy."""
 
@@ -46,8 +49,8 @@ class FilterBank:
         (2, 5) biquads b0 b1 b2 a1 a2 of unit gain at 50 and 60 Hz; zeros where the rate is too low.
     notches
         (n, 5) line notches in use.
-    slow
-        (5,) second-order Butterworth low-pass at `SLOW_HZ`.
+    slow, fast
+        (5,) second-order Butterworth low-passes at `SLOW_HZ` and `FAST_HZ`.
     bands
         (bands, sections, 3): g, a1, a2 of biquads with zeros at DC and half the rate, b = g·(1, 0, -1).
     notched_hz
@@ -65,6 +68,7 @@ class FilterBank:
     meters: FloatArray
     notches: FloatArray
     slow: FloatArray
+    fast: FloatArray
     bands: FloatArray
     notched_hz: tuple[float, ...]
     band_delay_s: tuple[float, ...]
@@ -110,6 +114,7 @@ def design(rate_hz: float, schema: FeatureSchema, mains: Mains = "auto") -> Filt
         meters=meters,
         notches=notches,
         slow=_lowpass(SLOW_HZ, rate_hz),
+        fast=_lowpass(FAST_HZ, rate_hz),
         bands=bands,
         notched_hz=notched,
         band_delay_s=tuple(float(d) for d in np.asarray(delays) + shared[:-1]),

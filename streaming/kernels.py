@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     P_POP,
     P_POP_HOLD,
     P_BLINK_HOLD,
-    P_CONTACT_HOLD,
+    P_SWING_HOLD,
     P_RAIL_LOW,
     P_RAIL_HIGH,
     P_RAIL_RANGE,
@@ -52,8 +52,15 @@ if TYPE_CHECKING:
     P_ALPHA_TO,
     P_HIGH_FROM,
     P_SLOW_TO,
-) = range(29)
-PARAMETERS = 29
+    P_SWING,
+    P_SWING_SHARE,
+    P_SPIKE,
+    P_SETTLE,
+    P_USUAL,
+    P_KNOWN,
+    P_CAP,
+) = range(36)
+PARAMETERS = 36
 
 # Rows of `rows`, the state of a channel.
 (
@@ -69,12 +76,14 @@ PARAMETERS = 29
     R_HIGH_HITS,
     R_LOW_HITS,
     R_RUN,
-) = range(12)
-ROWS = 12
+    R_SWING,
+    R_KNOWN,
+) = range(14)
+ROWS = 14
 
 # Rows of `work`, what a sample is on its way.
-W_SIGNAL, W_METER_50, W_METER_60, W_SLOW, W_LIMITED, W_CLEAN, W_BLINK, W_BAND = range(8)
-WORK = 8
+W_SIGNAL, W_METER_50, W_METER_60, W_SLOW, W_FAST, W_LIMITED, W_CLEAN, W_BLINK, W_BAND = range(9)
+WORK = 9
 
 # Rows of a hop's sums after the clean and the blink energies of each band.
 S_CLEAN, S_BLINK, S_SEEN, S_METER_50, S_METER_60 = range(5)
@@ -85,7 +94,7 @@ C_SAMPLE, C_HOP, C_NEXT, C_NUMERATOR, C_DENOMINATOR = range(5)
 CLOCK = 5
 
 # Rows of `limits`.
-L_BLINK, L_CONTACT, L_CEILING = range(3)
+L_BLINK, L_SWING, L_CEILING = range(3)
 
 # Bits of `streaming.types.Flag`.
 RAILED, FLAT, LINE, MUSCLE, BLINK, POP, CONTACT, MISSING = 1, 2, 4, 8, 16, 32, 64, 128
@@ -93,7 +102,7 @@ RAILED, FLAT, LINE, MUSCLE, BLINK, POP, CONTACT, MISSING = 1, 2, 4, 8, 16, 32, 6
 SIGNATURE = (
     "int64(float64[:,::1], uint8[::1], boolean[:,::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,:,::1], "
     "int64[:,::1], int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,:,::1], float64[:,::1], "
-    "float64[:,:,::1], uint8[:,::1], int64[:,::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], float32[::1], "
+    "float64[:,:,::1], uint8[:,::1], int64[:,::1], float64[:,::1], float64[:,::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], float32[::1], "
     "int64[::1])"
 )
 
@@ -116,6 +125,8 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
     ring: Floats,
     bits: Bytes,
     counts: Ints,
+    usual: Floats,
+    caps: Floats,
     values: Results,
     quality: Results,
     flags: Bytes,
@@ -134,8 +145,9 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
         (filters, 5), and for each filter the rows of `work` that it reads and writes.
     bands
         (bands, sections, 3).
-    clock, rows, work, biquad_state, band_state, sums, ring, bits, counts
-        State. `ring` is (hops a token, sums, channels), `bits` and `counts` have one row more, for the running hop.
+    clock, rows, work, biquad_state, band_state, sums, ring, bits, counts, usual, caps
+        State. `ring` is (hops a token, sums, channels), `bits` and `counts` have one row more, for the running hop;
+        `usual` and `caps` are (bands, channels).
     values, quality, flags, bridged, ends
         Room for the hops that end here: log power (hops, channels, bands), share, bits, share, and
         the index of the hop's last sample.
@@ -157,6 +169,7 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
     hp_a = parameters[P_HP_A]
     hp_g = parameters[P_HP_G]
     lag = parameters[P_LAG]
+    spike = parameters[P_SPIKE]
     done = 0
 
     for i in range(n_samples):
@@ -248,7 +261,8 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
         for c in range(n_channels):
             x = work[W_SIGNAL, c]
             slow = abs(work[W_SLOW, c])
-            lagged = rows[R_LAGGED, c] + lag * (x - rows[R_LAGGED, c])
+            fast = work[W_FAST, c]
+            lagged = rows[R_LAGGED, c] + lag * (fast - rows[R_LAGGED, c])
             rows[R_LAGGED, c] = lagged
             hold = rows[R_HOLD, c]
             blink_hold = rows[R_BLINK_HOLD, c] - 1.0
@@ -257,10 +271,15 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
             if slow > limits[L_BLINK, c]:
                 bits[n_slots, c] |= BLINK
                 blink_hold = parameters[P_BLINK_HOLD]
-            if slow > limits[L_CONTACT, c]:
+            if slow > limits[L_SWING, c]:
+                bits[n_slots, c] |= POP
+                hold = max(hold, parameters[P_SWING_HOLD])
+            swing = 1.0 if slow > limits[L_SWING, c] or abs(fast - lagged) > parameters[P_POP] else 0.0
+            rows[R_SWING, c] += parameters[P_SWING] * (swing - rows[R_SWING, c])
+            if rows[R_SWING, c] > parameters[P_SWING_SHARE]:
                 bits[n_slots, c] |= CONTACT
-                hold = max(hold, parameters[P_CONTACT_HOLD])
-            if abs(x - lagged) > parameters[P_POP]:
+                hold = max(hold, parameters[P_SWING_HOLD])
+            if abs(fast - lagged) > parameters[P_POP]:
                 bits[n_slots, c] |= POP
                 hold = max(hold, parameters[P_POP_HOLD])
             rows[R_HOLD, c] = hold
@@ -270,8 +289,10 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
             clean = usable if blink_hold == 0.0 else 0.0
             work[W_CLEAN, c] = clean
             work[W_BLINK, c] = usable - clean
+            # Only what is slow is limited: a ceiling over harmonics of the hum would mix them into the bands.
             ceiling = limits[L_CEILING, c]
-            work[W_LIMITED, c] = min(max(x, -ceiling), ceiling)
+            x -= fast - min(max(fast, -ceiling), ceiling)
+            work[W_LIMITED, c] = min(max(x, -spike), spike)
             sums[at_stats + S_CLEAN, c] += clean
             sums[at_stats + S_BLINK, c] += usable - clean
             sums[at_stats + S_SEEN, c] += seen
@@ -300,10 +321,11 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
                 source = band
             clean_sum = sums[b]
             blink_sum = sums[n_bands + b]
+            cap = caps[b]
             for c in range(n_channels):
                 power = band[c] * band[c]
                 clean_sum[c] += power * clean_row[c]
-                blink_sum[c] += power * blink_row[c]
+                blink_sum[c] += min(power, cap[c]) * blink_row[c]
 
         clock[C_SAMPLE] += 1
         if clock[C_SAMPLE] < clock[C_NEXT]:
@@ -312,6 +334,17 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
         # A hop is full: its sums go into the ring, and the token is what the ring holds, oldest first.
         hop = clock[C_HOP]
         slot = hop % n_slots
+        if clock[C_SAMPLE] > parameters[P_SETTLE]:
+            # What is usual for this channel: a running mean of its clean power that starts as a plain one.
+            for c in range(n_channels):
+                n_clean = sums[at_stats + S_CLEAN, c]
+                if n_clean > 0.0:
+                    rows[R_KNOWN, c] = min(rows[R_KNOWN, c] + n_clean, parameters[P_USUAL])
+                    weight = n_clean / rows[R_KNOWN, c]
+                    for b in range(n_bands):
+                        usual[b, c] += weight * (sums[b, c] / n_clean - usual[b, c])
+                        if rows[R_KNOWN, c] >= parameters[P_KNOWN]:
+                            caps[b, c] = parameters[P_CAP] * usual[b, c]
         for r in range(n_sums):
             for c in range(n_channels):
                 ring[slot, r, c] = sums[r, c]
@@ -353,7 +386,7 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
             blinks = 0.0
             corrected = 0.5 * (n_clean + n_blink) / n_token
             if corrected > share:
-                # Masking alone would lose the token: what the limiter left of the blink counts, for half.
+                # Masking alone would lose the token: blink time counts too, with its power capped, for half.
                 share = corrected
                 used = n_clean + n_blink
                 blinks = 1.0
@@ -373,25 +406,24 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
                     high += power
                 values[done, c, b] = math.log(power + parameters[P_FLOOR])
             flag = flags[done, c]
-            if used > 0.0:
-                n_seen = max(work[WORK + at_stats + S_SEEN, c], 1.0)
-                hum = max(work[WORK + at_stats + S_METER_50, c], work[WORK + at_stats + S_METER_60, c]) / n_seen
-                if everything < parameters[P_FLAT]:
-                    flag |= FLAT
-                    share = 0.0
-                if hum > parameters[P_LINE] or (
-                    hum > parameters[P_LINE_RATIO] * everything and high > parameters[P_LINE_LEAK]
-                ):
-                    flag |= LINE
-                    share = 0.0
-                elif high > parameters[P_MUSCLE] or (
-                    high > parameters[P_MUSCLE_FLAT] and high > parameters[P_DENSITY] * alpha
-                ):
-                    flag |= MUSCLE
-                    share = 0.0
-                if slow_power > parameters[P_CONTACT_SLOW] or everything - slow_power > parameters[P_CONTACT_FAST]:
-                    flag |= CONTACT
-                    share = 0.0
+            n_seen = max(work[WORK + at_stats + S_SEEN, c], 1.0)
+            hum = max(work[WORK + at_stats + S_METER_50, c], work[WORK + at_stats + S_METER_60, c]) / n_seen
+            if hum > parameters[P_LINE] or (
+                hum > parameters[P_LINE_RATIO] * everything and high > parameters[P_LINE_LEAK]
+            ):
+                flag |= LINE
+                share = 0.0
+            elif high > parameters[P_MUSCLE] or (
+                high > parameters[P_MUSCLE_FLAT] and high > parameters[P_DENSITY] * alpha
+            ):
+                flag |= MUSCLE
+                share = 0.0
+            if used > 0.0 and everything < parameters[P_FLAT]:
+                flag |= FLAT
+                share = 0.0
+            if slow_power > parameters[P_CONTACT_SLOW] or everything - slow_power > parameters[P_CONTACT_FAST]:
+                flag |= CONTACT
+                share = 0.0
             flags[done, c] = flag
             quality[done, c] = share
 
@@ -409,6 +441,8 @@ def advance(  # one kernel, one call: arguments are what crossing into compiled 
             for c in range(n_channels):
                 if abs(rows[R_HP, c]) < 1e-60:
                     rows[R_HP, c] = 0.0
+                if rows[R_SWING, c] < 1e-60:
+                    rows[R_SWING, c] = 0.0
                 if abs(rows[R_LAGGED, c]) < 1e-60:
                     rows[R_LAGGED, c] = 0.0
         done += 1

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bci.types import Channel, StreamSpec
 from streaming import kernels as k
 from streaming.features import FeatureSchema
+from streaming.filterbank import FilterBank
 
 FRONTAL_Y_M = 0.035
 """Electrodes in front of this line (rows F, AF, Fp) see the eyes; MNE head frame, y to the nose."""
@@ -31,13 +32,15 @@ class QualityRules:
         rejection in ERP work (Luck, An Introduction to the Event-Related Potential Technique, 2014, ch. 6).
     blink_hold_s
         A blink goes on this long after the slow signal came back: the decay of the blink and the ring of the bank.
-    contact_uv, frontal_contact_uv
-        CONTACT event: slow signal beyond this, which no EEG reaches; frontal electrodes see blinks of up to 500 µV.
-    contact_hold_s
+    swing_uv, frontal_swing_uv
+        POP: slow signal beyond this, which no EEG reaches; frontal electrodes see blinks of up to 500 µV.
+    swing_hold_s
         As above.
+    contact_share, contact_s
+        CONTACT: swings and pops fill this share of the last seconds (exponential mean).
     pop_uv, pop_lag_s
-        POP: this far from its own exponential mean over `pop_lag_s`. The steepest EEG (100 µV at 20 Hz) and blinks
-        (500 µV in 100 ms) stay below 130 µV; an electrode that moves does not.
+        POP: the signal below 20 Hz (so that neither hum nor its harmonics count) this far from its own exponential mean
+        over `pop_lag_s`. Blinks (500 µV in 100 ms) stay below 100 µV, a step of 0.25 mV does not.
     pop_hold_s
         Until the bank has rung down by 40 dB from the limiter's ceiling.
     rail_margin
@@ -67,12 +70,14 @@ class QualityRules:
     """
 
     blink_uv: float = 75.0
-    blink_hold_s: float = 0.3
-    contact_uv: float = 200.0
-    frontal_contact_uv: float = 600.0
-    contact_hold_s: float = 0.4
-    pop_uv: float = 150.0
-    pop_lag_s: float = 0.01
+    blink_hold_s: float = 0.45
+    swing_uv: float = 200.0
+    frontal_swing_uv: float = 600.0
+    swing_hold_s: float = 0.4
+    contact_share: float = 0.1
+    contact_s: float = 2.0
+    pop_uv: float = 120.0
+    pop_lag_s: float = 0.02
     pop_hold_s: float = 0.6
     rail_margin: float = 0.002
     rail_range_uv: float = 300.0
@@ -84,7 +89,7 @@ class QualityRules:
     line_uv: float = 1000.0
     line_ratio: float = 2.0
     line_leak_uv: float = 10.0
-    muscle_uv: float = 15.0
+    muscle_uv: float = 10.0
     muscle_flat_uv: float = 5.0
     contact_fast_uv: float = 50.0
     contact_slow_uv: float = 100.0
@@ -104,19 +109,19 @@ def frontal(channels: tuple[Channel, ...]) -> NDArray[np.bool_]:
 def channel_limits(
     channels: tuple[Channel, ...], schema: FeatureSchema, rules: QualityRules = RULES
 ) -> NDArray[np.float64]:
-    """Give (3, channels): blink threshold (infinite where no eye is seen), contact threshold, limiter; µV."""
+    """Give (3, channels): blink threshold (infinite where no eye is seen), swing threshold, limiter; µV."""
     eyes = frontal(channels)
     return np.array(
         [
             np.where(eyes, rules.blink_uv, np.inf),
-            np.where(eyes, rules.frontal_contact_uv, rules.contact_uv),
-            np.where(eyes, schema.blink_limit_uv, schema.limit_uv),
+            np.where(eyes, rules.frontal_swing_uv, rules.swing_uv),
+            np.full(len(channels), schema.limit_uv),
         ]
     )
 
 
 def parameters(
-    spec: StreamSpec, schema: FeatureSchema, highpass: tuple[float, float], rules: QualityRules = RULES
+    spec: StreamSpec, schema: FeatureSchema, bank: FilterBank, rules: QualityRules = RULES
 ) -> NDArray[np.float64]:
     """Turn the rules into the numbers that the kernel reads: µV², samples, band indices."""
     rate = spec.nominal_rate_hz
@@ -127,12 +132,14 @@ def parameters(
     above = [i for i, (a, _) in enumerate(bands) if a >= 30.0]
     slow = [i for i, (_, b) in enumerate(bands) if b <= 4.0]
     p = np.zeros(k.PARAMETERS)
-    p[k.P_HP_A], p[k.P_HP_G] = highpass
+    p[k.P_HP_A], p[k.P_HP_G] = bank.highpass
     p[k.P_LAG] = 1.0 - np.exp(-1.0 / (rules.pop_lag_s * rate))
     p[k.P_POP] = rules.pop_uv
     p[k.P_POP_HOLD] = round(rules.pop_hold_s * rate)
     p[k.P_BLINK_HOLD] = round(rules.blink_hold_s * rate)
-    p[k.P_CONTACT_HOLD] = round(rules.contact_hold_s * rate)
+    p[k.P_SWING_HOLD] = round(rules.swing_hold_s * rate)
+    p[k.P_SWING] = 1.0 / (rules.contact_s * rate)
+    p[k.P_SWING_SHARE] = rules.contact_share
     p[k.P_RAIL_LOW], p[k.P_RAIL_HIGH] = low + margin, high - margin
     p[k.P_RAIL_RANGE] = rules.rail_range_uv
     p[k.P_RAIL_HITS] = rules.rail_hits
@@ -149,6 +156,11 @@ def parameters(
     p[k.P_DENSITY] = sum(bands[i][1] - bands[i][0] for i in above) / sum(bands[i][1] - bands[i][0] for i in alpha)
     p[k.P_CONTACT_FAST] = rules.contact_fast_uv**2
     p[k.P_CONTACT_SLOW] = rules.contact_slow_uv**2
+    p[k.P_SETTLE] = round(bank.settle_s * rate)
+    p[k.P_USUAL] = round(schema.usual_s * rate)
+    p[k.P_KNOWN] = round(schema.token_s * rate)
+    p[k.P_CAP] = schema.blink_cap
+    p[k.P_SPIKE] = schema.spike_limit_uv
     p[k.P_FLOOR] = schema.floor_uv2
     p[k.P_ALPHA_FROM], p[k.P_ALPHA_TO] = alpha[0], alpha[-1] + 1
     p[k.P_HIGH_FROM] = above[0]
