@@ -1,0 +1,107 @@
+"""`focusloop score`: a recording becomes a table, and what cannot be scored a sentence."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from focusloop_process import run_focusloop
+
+HEADER = ["t_s", "value", "raw", "valid", "reason", "confidence", "quality", "calibrated"]
+
+
+@pytest.fixture(scope="module")
+def muse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two minutes of a simulated participant, as muselsl writes them."""
+    from bci.registry import open_source
+
+    path = tmp_path_factory.mktemp("recording") / "muse.csv"
+    source = open_source("simulator:focus?seed=2&speed=0&rate=256&montage=TP9,AF7,AF8,TP10&channels=4")
+    source.open()
+    count = 0
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["timestamps", "TP9", "AF7", "AF8", "TP10", "Right AUX"])
+        while count < 120 * 256:
+            chunk = source.read(2560, 1.0)
+            assert chunk is not None
+            for row in chunk.data:
+                writer.writerow([f"{1.6e9 + count / 256:.3f}", *(f"{value:.3f}" for value in row), "0.0"])
+                count += 1
+    source.close()
+    return path
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_recording_becomes_ten_scores_a_second(muse: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.csv"
+    done = run_focusloop("score", str(muse), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    rows = table(out.read_text())
+    assert list(rows[0]) == HEADER
+    assert len(rows) == pytest.approx(1200, abs=2)
+    valid = [row for row in rows if row["valid"] == "1"]
+    assert len(valid) > 0.8 * len(rows)
+    assert all(0.0 <= float(row["value"]) <= 1.0 for row in valid)
+    assert all(row["value"] == "" and row["reason"] for row in rows if row["valid"] == "0")
+    assert rows[0]["reason"] == "warming_up"
+    assert float(rows[-1]["t_s"]) == pytest.approx(120.0, abs=0.2)
+
+
+def test_a_baseline_of_ones_own_rest_is_used(muse: Path) -> None:
+    done = run_focusloop("score", str(muse), "--calibrate-from", f"{muse}@0:30", "--force-baseline")
+    assert done.returncode == 0, done.stderr
+    assert {row["calibrated"] for row in table(done.stdout)} == {"1"}
+    assert "of clean rest" in done.stderr
+
+
+def test_a_baseline_of_three_seconds_ends_the_command_with_its_code(muse: Path) -> None:
+    done = run_focusloop("score", str(muse), "--calibrate-from", f"{muse}@0:3")
+    assert done.returncode == 1
+    assert "too_short" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_baseline_of_another_headset_is_refused(muse: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(muse.read_text().replace("AF7", "Fz", 1))
+    done = run_focusloop("score", str(muse), "--calibrate-from", f"{other}@0:30")
+    assert done.returncode == 1
+    assert "other_headset" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--calibrate-from", "rest.edf@30:0"), 2, "START:STOP"),
+        (("--channels", "Cz,AF7"), 1, "has no Cz"),
+        (("--model", "crystal-ball"), 1, "no model 'crystal-ball'"),
+        (("--mains", "55"), 2, "55"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(muse: Path, arguments: tuple[str, ...], code: int, says: str) -> None:
+    done = run_focusloop("score", str(muse), *arguments)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_none_names_itself(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("hello")
+    done = run_focusloop("score", str(path))
+    assert done.returncode == 1
+    assert "notes.txt" in done.stderr
+
+
+def test_nothing_half_written_is_left(muse: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "absent"
+    done = run_focusloop("score", str(muse), "--out", str(folder / "scores.csv"))
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert not folder.exists()

@@ -1,0 +1,99 @@
+"""A baseline comes of clean rest; each refusal has its code and a sentence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from bci.errors import BaselineRefusedError
+from inference.baseline import Baseline, Owner, RestCollector, rebind
+from inference.eyes import AlphaIndex, contradicts
+from streaming.features import SCHEMA
+
+HOP_S = 0.1
+BANDS = SCHEMA.bands_hz[:8]
+OWNER = Owner("p01", "Test Headset", ("Fz", "Cz", "Pz", "Oz"), "tiny@1.0.0")
+OPEN = np.log([0.45, 0.12, 0.09, 0.06, 0.08, 0.1, 0.06, 0.04]).astype(np.float32)
+CLOSED = np.log([0.2, 0.05, 0.05, 0.3, 0.3, 0.05, 0.03, 0.02]).astype(np.float32)
+
+
+def rest(seconds: float, spectrum: np.ndarray = OPEN, bad_share: float = 0.0) -> RestCollector:
+    collector = RestCollector(OWNER, HOP_S, AlphaIndex(BANDS), 4, 8)
+    random = np.random.default_rng(5)
+    for number in range(round(seconds / HOP_S)):
+        usable = np.full(4, (number % 100) >= bad_share * 100)
+        collector.add((spectrum + random.normal(scale=0.1, size=(4, 8))).astype(np.float32), usable)
+    return collector
+
+
+def refused(
+    collector: RestCollector, asked: Literal["open", "closed"] | None = "open", earlier: float | None = None
+) -> str:
+    with pytest.raises(BaselineRefusedError) as refusal:
+        collector.finish(0.0, asked_eyes=asked, earlier_score=earlier)
+    assert len(str(refusal.value)) > 30
+    return refusal.value.code
+
+
+def taken(spectrum: np.ndarray = OPEN, asked: Literal["open", "closed"] | None = "open") -> Baseline:
+    return rest(30.0, spectrum).finish(1000.0, asked_eyes=asked)
+
+
+def test_half_a_minute_of_clean_rest_is_a_baseline() -> None:
+    baseline = taken()
+    assert baseline.clean_s == pytest.approx(30.0)
+    np.testing.assert_allclose(baseline.array(), np.tile(OPEN, (4, 1)), atol=0.03)
+    assert baseline.age_s(1060.0) == 60.0
+
+
+def test_each_refusal_has_its_code() -> None:
+    assert refused(rest(3.0)) == "too_short"
+    assert refused(rest(30.0, bad_share=0.7)) == "too_noisy"
+    assert refused(rest(30.0, CLOSED)) == "eye_state"
+    assert refused(rest(30.0), earlier=0.9) == "looks_like_task"
+
+
+def test_only_clean_seconds_count() -> None:
+    assert rest(30.0, bad_share=0.3).clean_s == pytest.approx(21.0)
+
+
+def test_the_eyes_of_a_recording_are_judged() -> None:
+    assert taken(CLOSED, None).eyes == "closed"
+    assert taken(OPEN, None).eyes == "open"
+
+
+def test_eyes_that_change_contradict_the_baseline_both_ways() -> None:
+    closed, opened = taken(CLOSED, "closed"), taken(OPEN)
+    assert contradicts(opened.alpha_index, closed.alpha_index, "closed")
+    assert contradicts(closed.alpha_index, opened.alpha_index, "open")
+    assert not contradicts(opened.alpha_index + 0.2, opened.alpha_index, "open")
+    # More alpha than in a baseline of closed eyes is no opening of the eyes.
+    assert not contradicts(closed.alpha_index + 0.7, closed.alpha_index, "closed")
+
+
+def test_a_baseline_serves_fewer_electrodes_of_the_same_person() -> None:
+    fewer = rebind(taken(), Owner("p01", "task.edf", ("Pz", "Fz"), "tiny@1.0.0"))
+    assert fewer.labels == ("Pz", "Fz")
+    assert fewer.mean == (taken().mean[2], taken().mean[0])
+
+
+def test_a_baseline_of_another_headset_names_what_is_missing() -> None:
+    with pytest.raises(BaselineRefusedError, match="AF7") as refusal:
+        rebind(taken(), Owner("p01", "Muse 2", ("AF7", "AF8"), "tiny@1.0.0"))
+    assert refusal.value.code == "other_headset"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Owner("p02", "Test Headset", OWNER.labels, OWNER.model),
+        Owner("p01", "Other", OWNER.labels, OWNER.model),
+        Owner("p01", "Test Headset", ("Fz", "Cz", "Pz", "O1"), OWNER.model),
+        Owner("p01", "Test Headset", OWNER.labels, "tiny@2.0.0"),
+    ],
+)
+def test_a_baseline_fits_its_owner_only(other: Owner) -> None:
+    assert OWNER.fits(taken())
+    assert not other.fits(taken())

@@ -1,0 +1,84 @@
+"""A model folder is used as its contract says, or refused with a sentence."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_model import write_tiny_model
+
+from bci.errors import ModelError
+from inference.bundle import ModelBundle, find_model, find_models, load_bundle
+
+
+@pytest.fixture
+def folder(tiny: ModelBundle, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny.folder, tmp_path / "tiny" / "1.0.0"))
+
+
+def test_a_whole_folder_is_read(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.id == "tiny@1.0.0"
+    assert bundle.card.tokens == 5
+
+
+@pytest.mark.parametrize("keep", [0, 100])
+def test_a_graph_cut_short_is_refused(folder: Path, keep: int) -> None:
+    graph = folder / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:keep])
+    with pytest.raises(ModelError, match="cut short"):
+        load_bundle(folder)
+
+
+def test_a_graph_with_one_changed_bit_is_refused(folder: Path) -> None:
+    graph = folder / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    with pytest.raises(ModelError, match="sha256"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('kind = "focus-eeg"', 'kind = "horoscope"', "kind"),
+        ("opset = 18", "opset = 18\nsurprise = 1", "surprise"),
+        ("window_s = 4.0", "", "window_s"),
+        ("[metrics]", "[metrics", "no TOML"),
+    ],
+)
+def test_a_manifest_off_its_schema_names_the_place(folder: Path, old: str, new: str, says: str) -> None:
+    manifest = folder / "model.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace(old, new), "utf-8")
+    with pytest.raises(ModelError, match=says):
+        load_bundle(folder)
+
+
+def test_a_folder_without_a_graph_says_how_to_get_one(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ModelError, match="focusloop train"):
+        load_bundle(folder)
+
+
+def test_a_name_alone_takes_the_newest_version(tmp_path: Path) -> None:
+    for version in ("1.9.0", "1.10.0", "1.2.0"):
+        write_tiny_model(tmp_path, version=version)
+    assert find_model("tiny", tmp_path).card.version == "1.10.0"
+
+
+def test_an_unknown_model_lists_those_that_there_are(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path)
+    with pytest.raises(ModelError, match=r"tiny@1\.0\.0"):
+        find_model("huge", tmp_path)
+
+
+def test_the_given_folder_wins_over_the_installed_one(tmp_path: Path) -> None:
+    shipped = find_models()
+    assert shipped, "no model is shipped"
+    name, version = next(iter(shipped)).split("@")
+    mine = tmp_path / name / version
+    mine.mkdir(parents=True)
+    (mine / "model.toml").write_text("", "utf-8")
+    assert find_models(tmp_path)[f"{name}@{version}"] == mine
