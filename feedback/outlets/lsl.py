@@ -48,6 +48,7 @@ class LslOutlets:
         Silence is told too: the score of a stale stream has `valid` 0 and NaN in front of it.
         """
         self.open(stream, origin=str(score.get("origin", "live")), model=str(score.get("model", "")))
+        stamp_s = score["t_lsl_s"]
         sample = [
             _number(score["value"]),
             _number(score["steady"]),
@@ -57,7 +58,8 @@ class LslOutlets:
         with self._lock:
             outlet = self._outlets.get(stream)
             if outlet is not None:
-                outlet.push_sample(sample, float(score["t_lsl_s"]))
+                # 0 = now: before the first sample there is nothing to be stamped with.
+                outlet.push_sample(sample, 0.0 if stamp_s is None else float(stamp_s))
 
     def remove(self, stream: str) -> None:
         """End a participant's outlet."""

@@ -178,7 +178,7 @@ class Focus(_Addressed):
 
     type: Literal["focus"]
     t_unix_s: float
-    t_lsl_s: float = Field(description="Corrected stamp of the newest sample used, LSL clock")
+    t_lsl_s: float | None = Field(description="Corrected stamp of the newest sample used, LSL clock; null before any")
     origin: Literal["live", "file", "simulator"]
     value: _Unit | None = Field(description="Calibrated probability after smoothing")
     steady: _Unit | None = Field(description="Causal 20-s mean of valid scores")
@@ -200,7 +200,7 @@ class Focus(_Addressed):
         ]
         | None
     )
-    confidence: _Unit | None
+    confidence: _Unit | None = Field(description="Expected accuracy, as the model card defines it")
     quality: _Unit | None = Field(description="Share of usable channel-time")
     calibrated: bool
     certificate: dict[str, float] | None
@@ -209,7 +209,7 @@ class Focus(_Addressed):
     window_s: float
     delay_s: float = Field(description="Group delay at 10 Hz plus smoothing; the window comes on top")
     response_s: float | None = Field(description="Measured time to 63 % of a step")
-    age_ms: float = Field(description="Newest sample to encoding")
+    age_ms: float | None = Field(description="Newest sample to encoding")
 
 
 class Status(_Addressed):

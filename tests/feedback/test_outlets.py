@@ -53,6 +53,10 @@ def test_a_score_is_an_lsl_sample_stamped_with_its_newest_sample(outlets: LslOut
         inlet.close_stream()
 
 
+def test_before_any_sample_there_is_a_sample_all_the_same(outlets: LslOutlets) -> None:
+    outlets.on_score("p03", SILENT | {"reason": "no_data", "t_lsl_s": None})
+
+
 def test_an_outlet_ends_with_its_participant(outlets: LslOutlets) -> None:
     from pylsl import resolve_byprop
 

@@ -1,0 +1,299 @@
+// The live page: listens to one participant, says what is so, and never shows an old score as a new one.
+
+import { Trace } from "./trace.js";
+
+const SILENT_AFTER_S = 2.5;
+const REASONS = {
+  paused: "Scoring is paused.",
+  no_data: "No sample has come from the headset yet.",
+  stale: "The headset has stopped sending.",
+  not_worn: "The headset is not being worn.",
+  unassigned: "Nobody has said where the electrodes are: give a montage.",
+  poor_contact: "Too few electrodes touch well: press them on, moisten them.",
+  artifact: "Movement or muscle hides the brain's signal: loosen your jaw, sit still.",
+  warming_up: "Warming up: a few seconds of signal are needed.",
+  out_of_distribution: "This signal is unlike anything the model has learnt from.",
+  baseline_mismatch: "The signal does not fit the recorded baseline: record a new one.",
+};
+const STATES = {
+  connecting: "looking for the headset", streaming: "streaming", stalled: "no samples are coming",
+  reconnecting: "looking for the headset again", closed: "closed", failed: "failed",
+};
+const FLAGS = {
+  railed: "at its limit", flat: "no signal", line: "mains hum", muscle: "muscle", blink: "blink",
+  pop: "movement", contact: "poor contact", missing: "samples missing",
+};
+
+const at = (id) => document.getElementById(id);
+const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`);
+const trace = new Trace(at("trace"));
+const state = { token: "", stream: null, views: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
+
+// Token: in the URL fragment, which no server ever sees and no log keeps.
+function takeToken() {
+  const found = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (found) {
+    sessionStorage.setItem("focusloop-token", found);
+    history.replaceState(null, "", location.pathname);
+  }
+  state.token = sessionStorage.getItem("focusloop-token") || "";
+}
+
+function say(id, text) {
+  if (at(id).textContent !== text) at(id).textContent = text; // unchanged text is not read out again
+}
+
+function link(kind, text) {
+  at("link").dataset.kind = kind;
+  say("link", text);
+}
+
+function askForToken(why) {
+  at("live").hidden = true;
+  at("door").hidden = false;
+  if (why) say("door-why", why);
+  at("token").focus();
+}
+
+function connect() {
+  if (!state.token) { link("bad", "no token"); askForToken(); return; }
+  const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/ws`;
+  const socket = (state.socket = new WebSocket(url, "focusloop.v1.json"));
+  const send = (message) => socket.send(JSON.stringify(message));
+  socket.onopen = () => send({ type: "hello", token: state.token, client: "focusloop page" });
+  socket.onmessage = (event) => {
+    const message = JSON.parse(event.data);
+    if (message.type === "welcome") welcome(message, send);
+    else if (message.type in handlers) handlers[message.type](message);
+  };
+  socket.onclose = (event) => {
+    state.socket = null;
+    noScore("No connection to the service.");
+    if (event.code === 4401) {
+      sessionStorage.removeItem("focusloop-token");
+      state.token = "";
+      link("bad", "not let in");
+      askForToken(`${event.reason || "The token was refused"}.`);
+      return;
+    }
+    if (event.code === 4403) { link("bad", `refused: ${event.reason}`); return; }
+    link("wait", "connection lost, trying again…");
+    setTimeout(connect, state.wait + Math.random() * 250);
+    state.wait = Math.min(state.wait * 2, 8000);
+  };
+}
+
+function welcome(message, send) {
+  state.wait = 500;
+  link("good", "connected");
+  at("door").hidden = true;
+  at("live").hidden = false;
+  for (const view of message.streams) state.views.set(view.id, view);
+  const since = state.epoch ? { epoch: state.epoch, ...state.seen } : undefined;
+  if (state.epoch !== message.epoch) state.seen = {};
+  state.epoch = message.epoch;
+  send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], rate_hz: 25, since });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration"] });
+  choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
+  if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
+}
+
+function choose(stream) {
+  const select = at("stream");
+  select.replaceChildren(...[...state.views.keys()].map((id) => new Option(id, id, false, id === stream)));
+  at("chooser").hidden = state.views.size < 2;
+  if (stream !== state.stream) { trace.clear(); at("channels").replaceChildren(); }
+  state.stream = stream;
+  showView();
+}
+
+async function api(method, path, body) {
+  const response = await fetch(`/v1${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${state.token}`, ...(body && { "Content-Type": "application/json" }) },
+    body: body && JSON.stringify(body),
+  });
+  const answer = response.status === 204 ? null : await response.json();
+  if (!response.ok) throw new Error(answer.detail);
+  return answer;
+}
+
+// Carries out a click, and says what went wrong where the person looks.
+async function attempt(sayTo, work) {
+  try { say(sayTo, (await work()) || ""); } catch (error) { say(sayTo, error.message); }
+}
+
+async function refreshView(stream) {
+  try { state.views.set(stream, await api("GET", `/streams/${encodeURIComponent(stream)}`)); } catch { return; }
+  if (stream === state.stream) showView();
+}
+
+function showView() {
+  const view = state.views.get(state.stream);
+  if (!view) return;
+  const facts = {
+    device: view.device || "–",
+    state: STATES[view.state] || view.state || "–",
+    rate: view.rate_hz ? `${view.rate_hz.toFixed(1)} Hz` : "–",
+    "lost samples": view.lost_samples ?? "–",
+    battery: view.battery === null || view.battery === undefined ? "not told" : percent(view.battery),
+    model: view.model || "–",
+    delay: view.delay?.delay_s ? `${view.delay.delay_s.toFixed(1)} s, window ${view.delay.window_s} s` : "–",
+  };
+  at("device").replaceChildren(...Object.entries(facts).map(([name, value]) => {
+    const row = document.createElement("div"), term = document.createElement("dt"), told = document.createElement("dd");
+    term.textContent = name; told.textContent = value;
+    row.append(term, told);
+    return row;
+  }));
+  say("detail", view.detail || "");
+  showOrigin(view.origin);
+  say("pause", view.paused ? "Resume scoring" : "Pause scoring");
+  at("simulator").hidden = !(view.sources || []).some((uri) => uri.startsWith("simulator:manual"));
+}
+
+function showOrigin(origin) {
+  const words = {
+    simulator: "SIMULATED: these scores come from a simulated participant, not from a person.",
+    file: "SIMULATED live: these scores come from a recording that is being replayed.",
+  };
+  at("origin").hidden = !(origin in words);
+  say("origin", words[origin] || "");
+}
+
+function noScore(words) {
+  say("value", "–");
+  at("value").classList.add("none");
+  at("value").setAttribute("aria-valuetext", "no valid score");
+  for (const id of ["steady", "relative", "confidence", "quality"]) say(id, "–");
+  say("reason", words);
+}
+
+const handlers = {
+  focus(message) {
+    (state.seen[message.stream] ??= {}).focus = message.seq;
+    if (!state.views.has(message.stream)) { state.views.set(message.stream, { id: message.stream }); refreshView(message.stream); choose(state.stream ?? message.stream); }
+    if (message.stream !== state.stream) return;
+    state.heardAt = performance.now() / 1000;
+    trace.add(state.heardAt, message.value, message.raw);
+    showOrigin(message.origin);
+    say("calibrated", message.calibrated ? "your own" : "running average");
+    if (!message.valid) { noScore(REASONS[message.reason] || message.reason); say("quality", percent(message.quality)); return; }
+    say("value", String(Math.round(message.value * 100)));
+    at("value").classList.remove("none");
+    at("value").setAttribute("aria-valuenow", Math.round(message.value * 100));
+    at("value").removeAttribute("aria-valuetext");
+    say("reason", "");
+    say("steady", percent(message.steady));
+    say("relative", message.relative === null ? "–" : message.relative > 0.6 ? "above usual" : message.relative < 0.4 ? "below usual" : "as usual");
+    say("confidence", percent(message.confidence));
+    say("quality", percent(message.quality));
+  },
+
+  status(message) {
+    const view = state.views.get(message.stream);
+    if (message.state === "closed" && view) {
+      state.views.delete(message.stream);
+      if (message.stream === state.stream) { noScore("This participant was closed."); choose([...state.views.keys()][0] ?? null); }
+      return;
+    }
+    state.views.set(message.stream, { ...view, id: message.stream, state: message.state, detail: message.detail,
+      rate_hz: message.rate_hz, lost_samples: message.lost_samples, battery: message.battery });
+    if (!view || view.state !== message.state) refreshView(message.stream);
+    if (message.stream === state.stream) showView(); else choose(state.stream ?? message.stream);
+  },
+
+  quality(message) {
+    if (message.stream !== state.stream) return;
+    at("channels-none").hidden = message.channels.length > 0;
+    const list = at("channels");
+    while (list.children.length > message.channels.length) list.lastChild.remove();
+    message.channels.forEach((channel, index) => {
+      let row = list.children[index];
+      if (!row) {
+        row = document.createElement("li");
+        row.innerHTML = '<span class="label"></span><span class="bar" aria-hidden="true"><span></span></span><span class="said"></span>';
+        list.append(row);
+      }
+      const [label, bar, said] = row.children;
+      const kind = channel.usable >= 0.75 ? "good" : channel.usable >= 0.4 ? "fair" : "bad";
+      const flags = (channel.flags || []).map((flag) => FLAGS[flag] || flag).join(", ");
+      row.dataset.kind = kind;
+      label.textContent = channel.label;
+      bar.firstChild.style.width = `${Math.max(4, channel.usable * 100)}%`;
+      said.textContent = flags || (kind === "good" ? "good" : `${percent(channel.usable)} usable`);
+    });
+  },
+
+  calibration(message) {
+    if (message.stream !== state.stream) return;
+    const dialog = at("rest");
+    if (message.state === "running") {
+      if (!dialog.open && state.calibrating) dialog.showModal();
+      at("rest-progress").value = message.progress;
+      say("rest-left", `${Math.max(0, Math.ceil((1 - message.progress) * 30))} s`);
+      say("calibration-said", `Recording: ${percent(message.progress)}`);
+      return;
+    }
+    state.calibrating = false;
+    if (dialog.open) dialog.close();
+    const words = { done: "Baseline recorded", refused: "Baseline refused", cancelled: "Cancelled" };
+    say("calibration-said", `${words[message.state] || message.state}${message.message ? `: ${message.message}` : ""}`);
+  },
+};
+
+const own = (path) => `/streams/${encodeURIComponent(state.stream)}${path}`;
+
+at("calibrate").onclick = () => attempt("calibration-said", async () => {
+  state.calibrating = true;
+  await api("POST", own("/calibration"), { seconds: 30, phases: ["eyes_open"] });
+  if (!at("rest").open) at("rest").showModal();
+});
+const cancel = () => attempt("calibration-said", async () => {
+  at("rest").close();
+  await api("DELETE", own("/calibration"));
+});
+at("rest-cancel").onclick = cancel;
+at("rest").addEventListener("cancel", (event) => { event.preventDefault(); cancel(); });
+at("pause").onclick = () => attempt("calibration-said", async () => {
+  await api("PUT", own("/paused"), { paused: !state.views.get(state.stream)?.paused });
+  await refreshView(state.stream);
+});
+at("stream").onchange = (event) => { noScore(""); choose(event.target.value); refreshView(event.target.value); };
+at("door").onsubmit = (event) => {
+  event.preventDefault();
+  state.token = at("token").value.trim();
+  sessionStorage.setItem("focusloop-token", state.token);
+  connect();
+};
+
+// simulator:manual
+let fault = null;
+const FAULTS = ["no_data", "stale", "not_worn", "poor_contact", "artifact", "warming_up", "out_of_distribution", "baseline_mismatch"];
+const moveSimulator = () => attempt("simulator-said", async () => {
+  await api("PUT", own("/simulator"), { attention: at("attention").value / 100, fault });
+});
+at("faults").append(...FAULTS.map((name) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = name.replaceAll("_", " ");
+  button.setAttribute("aria-pressed", "false");
+  button.onclick = () => {
+    fault = fault === name ? null : name;
+    for (const other of at("faults").children) other.setAttribute("aria-pressed", String(other === button && fault !== null));
+    moveSimulator();
+  };
+  return button;
+}));
+at("attention").oninput = (event) => say("attention-shown", `${event.target.value} %`);
+at("attention").onchange = moveSimulator;
+
+setInterval(() => {
+  if (state.socket && state.heardAt && performance.now() / 1000 - state.heardAt > SILENT_AFTER_S) noScore("The service sends no scores.");
+}, 500);
+setInterval(() => { if (state.socket?.readyState === 1 && state.stream) refreshView(state.stream); }, 5000);
+
+takeToken();
+addEventListener("hashchange", () => { takeToken(); state.socket?.close(); if (!state.socket) connect(); });
+connect();
