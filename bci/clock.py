@@ -105,6 +105,8 @@ class SlewedOffset:
     def offset_at(self, stamp_s: float) -> float:
         """Offset in use at a foreign stamp, seconds."""
         self._require_measurement()
+        if stamp_s >= self._knots_s[-1]:
+            return self._offsets_s[-1]
         return float(np.interp(stamp_s, self._knots_s, self._offsets_s))
 
     def measure(self, offset_s: float, at_s: float) -> bool:
@@ -161,6 +163,10 @@ class SlewedOffset:
         self._require_measurement()
         if stamps_s.size:
             self._newest_s = float(stamps_s[-1])
+            if (
+                stamps_s.min() >= self._knots_s[-1]
+            ):  # nearly always: ramps are short, and this is on the way of a sample
+                return stamps_s + self._offsets_s[-1]
         return stamps_s + np.interp(stamps_s, self._knots_s, self._offsets_s)
 
     def _begin(self, at_s: float, offset_s: float) -> None:

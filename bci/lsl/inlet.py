@@ -65,5 +65,6 @@ class PreallocatedInlet(pylsl.StreamInlet):
             ctypes.c_double(timeout_s),
             ctypes.byref(self._error),
         )
-        handle_error(self._error)
+        if self._error.value:
+            handle_error(self._error)
         return values // self.channel_count

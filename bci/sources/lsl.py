@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ from bci.uri import SourceUri
 
 _BUFFERED_S = 10  # what liblsl keeps while nobody reads; the oldest is dropped then
 _SLICE_S = 0.2  # so soon a reader notices that it was closed
+_PAUSE_S = 0.1  # no connection is broken and found again in less
 _SILENCE_S = 2.0
 _ANSWER_S = 1.5  # a resolver's first answers have come by then
 _REOPEN_S = 5.0  # of silence, though the outlet answers: the connection is dead, and only we notice
@@ -193,21 +195,22 @@ class LslSource:
             return 0
         wanted = max(1, min(min_samples, inlet.capacity))
         deadline = time.monotonic() + timeout_s
-        n = 0
         try:
+            # What is there first, then the wait: so nothing is left to do when the sample comes that was waited for.
+            n = inlet.pull_into(0, inlet.capacity, 0.0)
             while n < wanted and not self._closed.is_set():
-                left_s = max(0.0, deadline - time.monotonic())
-                n += inlet.pull_into(n, wanted - n, min(left_s, _SLICE_S))
+                left_s = deadline - time.monotonic()
+                n += inlet.pull_into(n, wanted - n, max(0.0, min(left_s, _SLICE_S)))
                 if left_s <= _SLICE_S:
                     break
-            if n < inlet.capacity and inlet.samples_available():
-                n += inlet.pull_into(n, inlet.capacity - n, 0.0)
         except RuntimeError:  # LostError: without a source_id liblsl does not look for it again
             self._inlet = None
+            return 0
         return n
 
     def _accept(self, inlet: PreallocatedInlet, n: int, now_s: float) -> Chunk | None:
-        if inlet.was_clock_reset():  # liblsl has found the stream again: another outlet, perhaps another machine
+        if now_s - self._heard_s > _PAUSE_S and inlet.was_clock_reset():
+            # liblsl has found the stream again: another outlet, perhaps on another machine.
             self._verify()
             self._correct(_CORRECT_PATIENCE_S)
         elif now_s - self._corrected_s >= _CORRECT_EVERY_S:
@@ -222,7 +225,7 @@ class LslSource:
         if not kept:
             self._closed.wait(_FLOOD_PAUSE_S)  # its reader does not spin, whatever is sent
             return None
-        stamps_s = self._stamps.map(inlet.stamps_s[:kept].copy(), now_s)
+        stamps_s = self._stamps.map(inlet.stamps_s[:kept], now_s)
         return Chunk(self.spec, self._to_microvolts(inlet.samples[:kept]), stamps_s, first)
 
     def _to_microvolts(self, numbers: NDArray[Any]) -> FloatSamples:
@@ -232,8 +235,9 @@ class LslSource:
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 samples = (numbers if scale is None else numbers * scale).astype(np.float32)
-        finite = np.isfinite(samples)
-        if not finite.all():
+        flat = samples.reshape(-1)
+        if not math.isfinite(np.dot(flat, flat)):  # one call where all is well; it may also be very large numbers
+            finite = np.isfinite(samples)
             samples[~finite] = np.nan
             self._repaired += int((~finite[:, self._counted]).any(axis=1).sum())
         return samples
