@@ -23,6 +23,9 @@ from bci.firmware_profile import BrainflowLink, FirmwareProfile
 _FIRST_SAMPLE_S = 5.0
 """A board that sends nothing for so long after it was started is not there."""
 
+_CLAIM_S = 5.0
+"""A board that answered too late waits this long for whoever asks again, then it is released."""
+
 _BUFFER_S = 10.0
 """How much BrainFlow keeps while nobody reads; the oldest falls out, and the packet numbers tell."""
 
@@ -162,7 +165,8 @@ def release_all() -> None:
 class Opening:
     """A board that is being opened on a thread of its own, since a vendor's library may block for long or for ever.
 
-    Whoever waits may give up; the board is then released as soon as the library lets go of it.
+    Whoever waits may give up; the board is then released as soon as the library lets go of it. Who only stops waiting
+    may come back for it: a headset that was slow is not connected twice.
     """
 
     def __init__(self, order: BoardOrder, timeout_s: float) -> None:
@@ -170,11 +174,18 @@ class Opening:
         self._timeout_s = timeout_s
         self._given_up = threading.Event()
         self._done = threading.Event()
+        self._claimed = threading.Event()
+        self._expired = False
         self._lock = threading.Lock()
         self._session: BoardSession | None = None
         self._error: BaseException | None = None
         # A daemon: a library that never returns must not keep the process alive.
         threading.Thread(target=self._run, name=f"open {order.profile.name}", daemon=True).start()
+
+    @property
+    def expired(self) -> bool:
+        """True where the board was opened, nobody came for it, and it was released."""
+        return self._expired
 
     def wait(self, timeout_s: float) -> BoardSession | None:
         """Give the open board, or None where it is not there yet or was given up.
@@ -188,12 +199,15 @@ class Opening:
             return None
         if self._error is not None:
             raise self._error
-        return self._session
+        with self._lock:
+            self._claimed.set()
+            return self._session
 
     def give_up(self) -> None:
         """Release the board, now or when it is there."""
         with self._lock:
             self._given_up.set()
+            self._claimed.set()
             self._done.set()  # nobody waits any more
             session = self._session
         if session is not None:
@@ -219,6 +233,15 @@ class Opening:
             elif session is not None:
                 self._session = session
             self._done.set()
+        if self._session is not None and not self._claimed.wait(_CLAIM_S):
+            self._expire()
+
+    def _expire(self) -> None:
+        with self._lock:
+            if not self._claimed.is_set() and self._session is not None:
+                self._session.close()
+                self._session = None
+                self._expired = True
 
     def _check(self, session: BoardSession) -> None:
         profile, rows = self._order.profile, len(session.descriptor["eeg_channels"])

@@ -157,7 +157,7 @@ class BrainflowSource:
 
     def _wait_for_board(self, timeout_s: float, patience_s: float) -> BoardSession | None:
         """Wait for the board that is being opened, or begin to open it; None where it takes longer."""
-        if self._opening is None:
+        if self._opening is None or self._opening.expired:
             self._opening = Opening(self._order, timeout_s)
         if self._closing.is_set():  # close may have come before there was anything to give up
             self._opening.give_up()

@@ -183,8 +183,33 @@ def test_a_board_that_never_answers_is_an_error_in_time() -> None:
         source.close()
 
 
-def test_a_port_that_takes_everything_and_says_nothing_is_noticed() -> None:
+def test_a_board_that_answers_too_late_is_kept_for_who_asks_again(cyton: CytonOnAPty) -> None:
+    source = source_of(f"brainflow:cyton?serial_port={cyton.port}")
+    with pytest.raises(SourceNotFoundError, match=r"has not answered within 0\.05 s"):
+        source.open(0.05)  # it takes a second
+    source.open(PATIENCE_S)
+    read_samples(source, 1)
+    source.close()
+
+
+def test_a_board_that_answers_too_late_is_released_where_nobody_asks(
+    cyton: CytonOnAPty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_CLAIM_S", 0.1)
+    source = source_of(f"brainflow:cyton?serial_port={cyton.port}")
+    with pytest.raises(SourceNotFoundError):
+        source.open(0.05)
+    for thread in threading.enumerate():
+        if thread.name.startswith("open "):
+            thread.join(PATIENCE_S)
+    assert not list(session._open_sessions), "nothing stays open after an error"
+    source.open(PATIENCE_S)  # and it can be opened again
+    source.close()
+
+
+def test_a_port_that_takes_everything_and_says_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """BrainFlow opens any serial port as a FreeEEG32; only the samples that never come give it away."""
+    monkeypatch.setattr(session, "_FIRST_SAMPLE_S", 0.5)
     with CytonOnAPty(answers=False) as board:
         source = source_of(f"brainflow:freeeeg32?serial_port={board.port}")
         with pytest.raises(SourceNotFoundError, match="sends no samples"):

@@ -108,7 +108,7 @@ def test_where_nobody_could_look_is_said_and_the_rest_is_found(monkeypatch: pyte
     monkeypatch.setattr(devices, "_scan", no_adapter)
     monkeypatch.setattr("bci.streams.find_streams", no_liblsl)
     survey = here(0.1)
-    assert [d.uri for d in survey.devices][0] == "brainflow:cyton?serial_port=COM3"
+    assert survey.devices[0].uri == "brainflow:cyton?serial_port=COM3"
     assert survey.notes == ("LSL: liblsl cannot be loaded", "Bluetooth: no adapter that can be used")
 
 
