@@ -49,19 +49,20 @@ def rhythms_of(rng: np.random.Generator) -> tuple[Rhythm, ...]:
     change of ln power, own measurement): alpha (8-13 Hz) -0.56 ± 0.75 over P3 P4 Pz O1 O2, -0.41 ± 0.50 centrally,
     -0.28 ± 0.39 frontally; theta (4-8 Hz) +0.07 ± 0.41 frontally, which is +0.29 against posterior theta; beta
     -0.10 ± 0.20 frontally, so that its *share* rises as alpha falls. Attention 0 to 1 moves the sources below by -1.2,
-    +0.8 and +0.6; as the background does not move, some -0.7 (O1 O2), +0.25 (Fz) and +0.2 (C3 C4) are left at the
-    electrodes: an average person in alpha, a clear responder in beta. `effect=` on the URI scales all three.
-    Closing the eyes moves the source of alpha by +1.6, posterior alpha by about +1.3, as in
-    `eyes-features/closed_vs_open.csv` (+1.30 ± 0.69).
+    +0.8 and +0.6; as the rest does not move, about -0.6 (O1 O2), -0.3 (C3 C4 Fz), +0.25 (theta at Fz) and +0.15 (beta
+    at C3 C4) are left at the electrodes: an average person in alpha, a clear responder in beta. `effect=` on the URI
+    scales all three. Closing the eyes moves the source of alpha by +2.3 and alpha over the whole head by about +1.3, as
+    in `eyes-features/closed_vs_open.csv` (+1.30 ± 0.69).
     """
     alpha_hz = rng.uniform(9.4, 10.8)
     strength = rng.lognormal(0.0, 0.15, 3)
     occipital, parietal = ((-0.03, -0.11, 0.02, 1.0), (0.03, -0.11, 0.02, 1.0)), ((0.0, -0.08, 0.09, 0.9),)
-    central, frontal = ((-0.06, -0.01, 0.08, 0.55), (0.06, -0.01, 0.08, 0.55)), ((0.0, 0.07, 0.08, 0.45),)
+    central, frontal = ((-0.06, -0.01, 0.08, 0.7), (0.06, -0.01, 0.08, 0.7)), ((0.0, 0.085, 0.05, 0.65),)
     return (
-        Rhythm(alpha_hz, 1.2, 28.0 * strength[0], -1.2, 1.6, occipital + parietal + central + frontal, 0.05),
+        Rhythm(alpha_hz, 1.2, 15.0 * strength[0], -1.2, 2.3, occipital + parietal + central + frontal, 0.05),
         Rhythm(6.2 + rng.uniform(-0.4, 0.4), 1.0, 3.5 * strength[1], 0.8, 0.0, ((0.0, 0.055, 0.095, 1.0),), 0.04),
         Rhythm(20.0 + rng.uniform(-1.5, 1.5), 5.0, 3.0 * strength[2], 0.6, 0.1, central, 0.04),
+        Rhythm(17.0, 10.0, 5.0, 0.0, 0.0, ((0.0, -0.06, 0.1, 1.0), (0.0, 0.06, 0.1, 1.0)), 0.09),  # at rest
     )
 
 

@@ -67,13 +67,13 @@ def test_alpha_falls_and_theta_and_beta_rise_with_attention(focus: Samples) -> N
     assert -1.2 < moved["alpha"][channel("O1")] < -0.3
     assert moved["alpha"][channel("O1")] < moved["alpha"][channel("Fz")] < -0.05
     assert 0.05 < moved["theta"][channel("Fz")] < 0.6
-    assert 0.05 < moved["beta"][channel("C3")] < 0.6
+    assert 0.03 < moved["beta"][channel("C3")] < 0.6
     assert abs(moved["muscle"]).max() < 0.15
 
 
 def test_effect_scales_what_attention_moves() -> None:
-    strong, none = (shift(record(f"focus?effect={x}", 300), "focus")["alpha"][channel("O1")] for x in (2, 0))
-    assert strong < -0.9
+    strong, usual, none = (shift(record(f"focus?effect={x}", 300), "focus")["alpha"][channel("O1")] for x in (3, 1, 0))
+    assert strong < usual - 0.3
     assert abs(none) < 0.25
 
 
@@ -86,8 +86,9 @@ def test_closing_the_eyes_moves_posterior_alpha_more_than_thinking_does() -> Non
     t_s, powers = log_powers(record("eyes", 300))
     closed, opened = t_s % 60 > 32, (t_s % 60 > 2) & (t_s % 60 < 29)
     moved = powers["alpha"][:, closed].mean(axis=1) - powers["alpha"][:, opened].mean(axis=1)
-    assert 0.8 < moved[channel("O1")] < 2.0
-    assert moved[channel("Fp1")] < 0.6
+    assert 1.2 < moved[channel("O1")] < 2.4
+    assert 0.4 < moved[channel("Fz")] < moved[channel("O1")]
+    assert 0.9 < moved.mean() < 1.8
 
 
 def test_background_falls_as_a_power_law(focus: Samples) -> None:
