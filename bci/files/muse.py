@@ -9,7 +9,7 @@ import numpy as np
 
 from bci.errors import FileFormatError, UnsupportedStreamError
 from bci.files.recording import Marker, Recording
-from bci.files.table import delimiter_of, split_rows, to_floats
+from bci.files.table import column_of, delimiter_of, floats_of, split_row
 from bci.montage import eeg_channel
 from bci.types import Channel, StreamSpec, Timestamps
 
@@ -47,18 +47,18 @@ def read_muse(lines: Sequence[str], name: str) -> Recording:
         Mind Monitor averaged the samples (recording interval not `Constant`).
     """
     delimiter = delimiter_of(lines[0])
-    header = [cell.strip() for cell in lines[0].split(delimiter)]
+    header = split_row(lines[0], delimiter)
     mind_monitor = any(cell.upper().startswith("RAW_") for cell in header)
-    rows = split_rows(lines[1:], delimiter)
+    rows = lines[1:]
     notes: list[str] = []
     markers: list[tuple[float, str]] = []
     if mind_monitor:
         columns = [i for i, cell in enumerate(header) if cell.upper().startswith(("RAW_", "AUX"))]
-        markers, rows = _take_elements(rows, header, columns)
+        markers, rows = _take_elements(rows, header, columns, delimiter)
     else:
         columns = list(range(1, len(header)))
-    whole = [i for i, row in enumerate(rows) if len(row) == len(header)]
-    stamps_s = _stamps([rows[i][0] for i in whole])
+    whole = [i for i, row in enumerate(rows) if row.count(delimiter) == len(header) - 1]
+    stamps_s = _stamps([rows[i] for i in whole], delimiter)
     readable = np.isfinite(stamps_s)
     kept = [i for i, good in zip(whole, readable, strict=True) if good]
     if not kept:
@@ -81,7 +81,7 @@ def read_muse(lines: Sequence[str], name: str) -> Recording:
     numbers = np.array(kept, dtype=np.int64)  # a line that was damaged is a sample that was lost
     return Recording(
         spec=spec,
-        samples=to_floats([rows[i] for i in kept], columns).astype(np.float32),
+        samples=floats_of([rows[i] for i in kept], columns, delimiter).astype(np.float32),
         stamps_s=stamps_s - stamps_s[0],
         sample_numbers=numbers - numbers[0],
         markers=tuple(Marker(at_s - float(stamps_s[0]), label) for at_s, label in markers),
@@ -100,29 +100,30 @@ def _channel(column: str) -> Channel:
 
 
 def _take_elements(
-    rows: Sequence[list[str]], header: Sequence[str], columns: Sequence[int]
-) -> tuple[list[tuple[float, str]], list[list[str]]]:
+    rows: Sequence[str], header: Sequence[str], columns: Sequence[int], delimiter: str
+) -> tuple[list[tuple[float, str]], list[str]]:
     """Part Mind Monitor's lines that hold only an element (`/muse/elements/blink`, a marker) from samples."""
     column = header.index("Elements") if "Elements" in header else None
     markers: list[tuple[float, str]] = []
-    samples: list[list[str]] = []
+    samples: list[str] = []
     for row in rows:
-        if column is None or len(row) <= column or not row[column]:
+        if "/" not in row:  # elements are OSC addresses; nothing else holds a slash
             samples.append(row)
             continue
-        at_s = _moment(row[0])
-        if np.isfinite(at_s):
-            markers.append((at_s, row[column]))
-        if any(row[i] for i in columns if i < len(row)):
+        cells = split_row(row, delimiter)
+        at_s = _moment(cells[0])
+        if column is not None and len(cells) > column and np.isfinite(at_s):
+            markers.append((at_s, cells[column]))
+        if any(cells[i] for i in columns if i < len(cells)):
             samples.append(row)
     return markers, samples
 
 
-def _stamps(cells: Sequence[str]) -> Timestamps:
-    stamps_s = to_floats([[cell] for cell in cells], [0])[:, 0]
+def _stamps(rows: Sequence[str], delimiter: str) -> Timestamps:
+    stamps_s = floats_of(rows, [0], delimiter)[:, 0]
     if np.isfinite(stamps_s).any():
         return stamps_s
-    return np.array([_moment(cell) for cell in cells], dtype=np.float64)
+    return np.array([_moment(cell) for cell in column_of(rows, 0, delimiter)], dtype=np.float64)
 
 
 def _moment(cell: str) -> float:

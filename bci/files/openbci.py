@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bci.errors import FileFormatError
 from bci.files.counter import running_numbers
 from bci.files.recording import Marker, Recording
-from bci.files.table import split_rows, to_floats
+from bci.files.table import column_of, floats_of, split_row
 from bci.montage import eeg_channel
 from bci.types import Channel, StreamSpec, Timestamps
 
@@ -60,25 +60,24 @@ def read_openbci(lines: Sequence[str], name: str) -> Recording:
     body = [line for line in lines if not line.startswith("%")]
     header: list[str] | None = None
     if body and "sample index" in body[0].lower():
-        header, body = [cell.strip() for cell in body[0].split(",")], body[1:]
-    rows = split_rows(body)
-    if not rows:
+        header, body = split_row(body[0]), body[1:]
+    if not body:
         msg = f"{name}: a header, but no samples below it; was the recording stopped at once?"
         raise FileFormatError(msg)
-    layout = _layout(name, comments, header, rows)
+    layout = _layout(name, comments, header, body)
     rate_hz = _rate(name, comments)
-    whole = [row for row in rows if len(row) == layout.width]
-    index = to_floats(whole, [0])[:, 0]
+    whole = [line for line in body if line.count(",") == layout.width - 1]
+    index = floats_of(whole, [0])[:, 0]
     clock_s, is_unix = _clock(whole, layout.stamp)
     readable = np.isfinite(index)
     if not readable.any():
-        msg = f"{name}: none of its {len(rows)} lines has a sample index and {layout.width - 1} columns more"
+        msg = f"{name}: none of its {len(body)} lines has a sample index and {layout.width - 1} columns more"
         raise FileFormatError(msg)
-    kept = [row for row, good in zip(whole, readable, strict=True) if good]
+    kept = [line for line, good in zip(whole, readable, strict=True) if good]
     notes: list[str] = []
-    if len(kept) < len(rows):
-        notes.append(f"{len(rows) - len(kept)} damaged lines skipped")
-    samples = to_floats(kept, layout.eeg).astype(np.float32)
+    if len(kept) < len(body):
+        notes.append(f"{len(body) - len(kept)} damaged lines skipped")
+    samples = floats_of(kept, layout.eeg).astype(np.float32)
     count = running_numbers(index[readable].astype(np.int64), clock_s[readable], rate_hz)
     notes += count.notes
     stamps_s = count.numbers / rate_hz
@@ -103,7 +102,7 @@ def read_openbci(lines: Sequence[str], name: str) -> Recording:
     )
 
 
-def _layout(name: str, comments: Sequence[str], header: list[str] | None, rows: Sequence[Sequence[str]]) -> _Layout:
+def _layout(name: str, comments: Sequence[str], header: list[str] | None, lines: Sequence[str]) -> _Layout:
     if header is not None:
         lower = [cell.lower() for cell in header]
         eeg = tuple(i for i, cell in enumerate(lower) if cell.startswith(("exg channel", "eeg channel")))
@@ -113,9 +112,9 @@ def _layout(name: str, comments: Sequence[str], header: list[str] | None, rows: 
         stamp = lower.index("timestamp") if "timestamp" in lower else None
         marker = lower.index("marker channel") if "marker channel" in lower else None
         return _Layout(len(header), eeg, tuple(header[i] for i in eeg), stamp, marker)
-    widths = [len(row) for row in rows]
-    width = max(set(widths), key=widths.count)
-    typical = next(row for row in rows if len(row) == width)
+    widths = Counter(line.count(",") + 1 for line in lines)
+    width = max(widths, key=widths.__getitem__)
+    typical = split_row(next(line for line in lines if line.count(",") == width - 1))
     clocks = [i for i in range(1, width) if ":" in typical[i] or _is_unix(typical[i])]
     stated = _stated("Number of channels", comments)
     n_eeg = int(stated) if stated else (clocks[0] if clocks else width) - 1 - _AUX_COLUMNS
@@ -154,32 +153,30 @@ def _is_unix(cell: str) -> bool:
         return False
 
 
-def _clock(rows: Sequence[Sequence[str]], column: int | None) -> tuple[Timestamps, bool]:
+def _clock(lines: Sequence[str], column: int | None) -> tuple[Timestamps, bool]:
     """Seconds of the clock column (NaN where there is none), and whether they are Unix time."""
-    if column is None or not rows:
-        return np.full(len(rows), np.nan), False
-    if ":" in rows[0][column]:
-        seconds = np.array([_time_of_day_s(row[column]) for row in rows], dtype=np.float64)
+    if column is None or not lines:
+        return np.full(len(lines), np.nan), False
+    if ":" in lines[0].split(",")[column]:
+        seconds = np.array([_time_of_day_s(cell) for cell in column_of(lines, column)], dtype=np.float64)
         # Past midnight the clock begins anew.
         days = np.cumsum(np.diff(seconds, prepend=seconds[0]) < -43200.0).astype(np.float64)
         return seconds + 86400.0 * days, False
-    unix = to_floats(rows, [column])[:, 0]
+    unix = floats_of(lines, [column])[:, 0]
     return (unix / 1000.0 if np.nanmedian(unix) > 1e11 else unix), True  # version 4 wrote milliseconds
 
 
 def _time_of_day_s(cell: str) -> float:
-    for form in ("%H:%M:%S.%f", "%H:%M:%S"):
-        try:
-            at = datetime.strptime(cell, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        return at.hour * 3600.0 + at.minute * 60.0 + at.second + at.microsecond * 1e-6
-    return np.nan
+    try:
+        hours, minutes, seconds = map(float, cell.split(":"))
+    except ValueError:
+        return np.nan
+    return hours * 3600.0 + minutes * 60.0 + seconds
 
 
-def _markers(rows: Sequence[Sequence[str]], column: int | None, stamps_s: Timestamps) -> tuple[Marker, ...]:
+def _markers(lines: Sequence[str], column: int | None, stamps_s: Timestamps) -> tuple[Marker, ...]:
     if column is None:
         return ()
-    values: NDArray[np.float64] = np.nan_to_num(to_floats(rows, [column])[:, 0])
+    values: NDArray[np.float64] = np.nan_to_num(floats_of(lines, [column])[:, 0])
     set_at = np.flatnonzero((values != 0.0) & (np.diff(values, prepend=0.0) != 0.0))
     return tuple(Marker(float(stamps_s[i]), f"{values[i]:g}") for i in set_at)

@@ -1,4 +1,4 @@
-"""Text tables that programs and accidents have written: numbers where there are some, NaN and a count elsewhere."""
+"""Text tables that programs and accidents have written: numbers where there are some, NaN elsewhere."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import numpy as np
 
 from bci.types import Timestamps
 
+_BLOCK_LINES = 8192
+"""One cell that is no number sends its block, not the file, to the slow way."""
+
 
 def read_lines(path: Path) -> list[str]:
     """Read the lines of a text file that are not blank; bytes that are no text become U+FFFD and fail as numbers."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    return [line for line in text.splitlines() if line.strip()]
-
-
-def split_rows(lines: Sequence[str], delimiter: str = ",") -> list[list[str]]:
-    """Split lines into cells. None of the programs that we read quotes anything."""
-    return [[cell.strip() for cell in line.split(delimiter)] for line in lines]
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return [line for line in map(str.rstrip, file) if line]
 
 
 def delimiter_of(header: str) -> str:
@@ -26,28 +24,42 @@ def delimiter_of(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def to_floats(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> Timestamps:
-    """Turn columns of cells into numbers.
+def split_row(line: str, delimiter: str = ",") -> list[str]:
+    """Split a line into cells. None of the programs that we read quotes anything."""
+    return [cell.strip() for cell in line.split(delimiter)]
+
+
+def column_of(lines: Sequence[str], column: int, delimiter: str = ",") -> list[str]:
+    """Take one column as text; every line has it."""
+    return [line.split(delimiter, column + 1)[column].strip() for line in lines]
+
+
+def floats_of(lines: Sequence[str], columns: Sequence[int], delimiter: str = ",") -> Timestamps:
+    """Take columns as numbers.
 
     Parameters
     ----------
-    rows
-        Cells, at least `max(columns) + 1` in each row.
+    lines
+        Each has at least `max(columns) + 1` cells.
     columns
         Which to take.
+    delimiter
+        Between cells.
 
     Returns
     -------
     ndarray
-        float64 (rows, columns), NaN where a cell is empty or no number.
+        float64 (lines, columns), NaN where a cell is empty or no number.
     """
-    cells = [[row[i] for i in columns] for row in rows]
-    if not cells:
-        return np.empty((0, len(columns)))
-    try:
-        return np.array(cells, dtype=np.str_).astype(np.float64)
-    except ValueError:
-        return np.array([[_number(cell) for cell in row] for row in cells], dtype=np.float64)
+    numbers = np.empty((len(lines), len(columns)))
+    for start in range(0, len(lines), _BLOCK_LINES):
+        block = lines[start : start + _BLOCK_LINES]
+        try:
+            parsed = np.loadtxt(block, delimiter=delimiter, usecols=columns, comments=None, ndmin=2)
+        except ValueError:
+            parsed = [[_number(cells[i]) for i in columns] for cells in (line.split(delimiter) for line in block)]
+        numbers[start : start + len(block)] = parsed
+    return numbers
 
 
 def _number(cell: str) -> float:

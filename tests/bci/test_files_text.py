@@ -135,3 +135,12 @@ def test_two_samples_a_packet_and_a_counter_that_begins_anew_lose_nothing() -> N
     repeated[500] = repeated[499]
     again = running_numbers(repeated, n / 250.0, 250.0)
     assert (again.lost, again.repeats) == (1, 1)
+
+
+def test_real_text_recordings(data_folder: Path) -> None:
+    luab = read_recording(data_folder / "openbci-luab" / "subject00_counting_closed_2.txt", montage=["Fp1", "Fp2"])
+    assert [c.label for c in luab.spec.channels] == ["Fp1", "Fp2"]
+    assert (len(luab), luab.lost_samples) == (3760, 2363)  # the clock tells of 9.4 s, the index of their remainder
+    muse = read_recording(data_folder / "muse-bird" / "subjectb-relaxed-2.csv")
+    assert len(muse) == 10572
+    assert "9 gaps in the stamps, the longest 700 s" in muse.notes
