@@ -45,7 +45,8 @@ def test_a_window_is_every_fourth_of_the_last_frames(count: int) -> None:
         if number < 0:
             assert not window.usable[:, token].any()
             continue
-        np.testing.assert_array_equal(window.relative[:, token], relative_log_power(frames[number].values[:, np.arange(BANDS)]))
+        expected = relative_log_power(frames[number].values[:, np.arange(BANDS)])
+        np.testing.assert_array_equal(window.relative[:, token], expected)
         np.testing.assert_array_equal(window.flags[:, token], frames[number].flags)
 
 

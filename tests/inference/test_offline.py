@@ -1,0 +1,95 @@
+"""Offline is online: a recording's scores do not depend on how it was cut, nor on what it was batched with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_model import write_tiny_model
+
+from bci.errors import BaselineRefusedError, UnsupportedStreamError
+from bci.files import Recording
+from bci.registry import open_source
+from inference import offline
+from inference.offline import RecordingScorer, Span
+from inference.session import FocusSession
+from inference.types import FocusScore
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    """A minute of a simulated participant with two stretches of muscle."""
+    source = open_source("simulator:focus?seed=9&speed=0&faults=emg@20-22,emg@40-41")
+    spec = source.open()
+    pieces: list[np.ndarray] = []
+    while sum(map(len, pieces)) < 60 * 250:
+        chunk = source.read(2500, 1.0)
+        assert chunk is not None
+        pieces.append(chunk.data)
+    source.close()
+    samples = np.concatenate(pieces)[: 60 * 250]
+    count = len(samples)
+    return Recording(replace(spec, origin="file"), samples.copy(), np.arange(count) / 250.0, np.arange(count))
+
+
+def scored(session: FocusSession, recording: Recording, **options: object) -> list[FocusScore]:
+    return list(RecordingScorer(session).score(recording, **options))  # type: ignore[arg-type] - passed on
+
+
+@pytest.mark.parametrize("chunk_s", [0.004, 0.1, 3.3, 60.0])
+def test_the_cut_of_a_recording_changes_no_score(
+    tiny_session: FocusSession, recording: Recording, chunk_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = scored(tiny_session, recording)
+    monkeypatch.setattr(offline, "CHUNK_S", chunk_s)
+    other = scored(tiny_session, recording)
+    assert [score.reason for score in other] == [score.reason for score in usual]
+    assert [score.end_s for score in other] == [score.end_s for score in usual]
+    for one, two in zip(usual, other, strict=True):
+        assert two.value == pytest.approx(one.value, abs=1e-5)
+    assert sum(score.valid for score in usual) > 300
+
+
+def test_a_span_of_rest_becomes_a_baseline(tiny_session: FocusSession, recording: Recording) -> None:
+    baseline = RecordingScorer(tiny_session).baseline(recording, Span(0.0, 20.0))
+    assert 15.0 < baseline.clean_s < 20.0
+    scores = scored(tiny_session, recording, baseline=baseline, force_baseline=True)
+    assert all(score.calibrated for score in scores)
+
+
+def test_a_span_that_is_not_there_is_too_short(tiny_session: FocusSession, recording: Recording) -> None:
+    with pytest.raises(BaselineRefusedError) as refusal:
+        RecordingScorer(tiny_session).baseline(recording, Span(100.0, 130.0))
+    assert refusal.value.code == "too_short"
+
+
+def test_chosen_channels_are_scored_and_others_named(tiny_session: FocusSession, recording: Recording) -> None:
+    scorer = RecordingScorer(tiny_session, channels=["fz", "EEG Pz-REF"])
+    assert scorer.baseline(recording, Span(0.0, 20.0)).labels == ("Fz", "Pz")
+    with pytest.raises(UnsupportedStreamError, match="has no AF7"):
+        list(RecordingScorer(tiny_session, channels=["AF7"]).score(recording))
+
+
+def test_features_far_from_the_training_data_are_no_score(
+    tmp_path_factory: pytest.TempPathFactory, recording: Recording
+) -> None:
+    strict = FocusSession(write_tiny_model(tmp_path_factory.mktemp("strict"), ood_threshold=-1.0))
+    reasons = {score.reason for score in scored(strict, recording)}
+    assert "out_of_distribution" in reasons
+    assert None not in reasons
+
+
+def test_a_model_of_other_features_is_refused(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> None:
+    from bci.errors import ModelError
+
+    other = FocusSession(write_tiny_model(tmp_path_factory.mktemp("other"), schema="band-log-power/000000000000"))
+    with pytest.raises(ModelError, match="train it again"):
+        scored(other, recording)
+
+
+def test_nothing_invalid_carries_a_number(tiny_session: FocusSession, recording: Recording) -> None:
+    for score in scored(tiny_session, recording):
+        numbers = (score.value, score.raw, score.steady, score.relative, score.confidence, score.quality)
+        assert (None in numbers) == (not score.valid)
+        assert len(set(numbers)) > 1 or not score.valid
