@@ -171,7 +171,7 @@ class Lane:
         silent_s = now_s - self._heard_s
         if told.state == "reconnecting":
             self.state, self.detail = "reconnecting", told.detail
-        elif silent_s >= STALLED_S:
+        elif silent_s >= STALLED_S and not self.box.items:
             self.state = "stalled"
             self.detail = told.detail or "no samples for more than a second: is it switched on and in reach?"
         elif self._pipeline is not None:
@@ -194,6 +194,7 @@ class Lane:
         told = self.reader.source.status
         lost = max(timeline.lost_samples if timeline else 0, told.lost_samples)
         rate_hz = timeline.effective_rate_hz if timeline else None
+        rate_hz = round(rate_hz, 2) if rate_hz is not None else None
         return StreamStatus(self.state, self.detail, rate_hz, lost, told.battery)
 
     @property
