@@ -92,7 +92,7 @@ function welcome(message, send) {
   const since = state.epoch ? { epoch: state.epoch, ...state.seen } : undefined;
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
-  send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], rate_hz: 25, since });
+  send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
   send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
