@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol, cast, get_args
 
 import numpy as np
@@ -219,9 +220,14 @@ class LiveParticipants:
 
     async def devices(self) -> Mapping[str, Any]:
         """Say what is here and what could be."""
-        from bci.devices import survey
+        from bci.devices import here, possible
 
-        return await asyncio.to_thread(survey)
+        found = await asyncio.to_thread(here)
+        return {
+            "here": [asdict(one) for one in found.devices],
+            "notes": list(found.notes),
+            "possible": [asdict(one) for one in possible()],
+        }
 
     def models(self) -> list[dict[str, Any]]:
         """List the models that are found, verified or with what is wrong with them."""

@@ -9,37 +9,37 @@ import json
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--known-peers", metavar="HOST,...", help="where to look for LSL when multicast is blocked")
-    parser.add_argument("--wait", type=float, default=1.0, metavar="S", help="how long to look for LSL streams")
+    parser.add_argument("--wait", type=float, default=2.0, metavar="S", help="how long to look for LSL streams")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.epilog = "example: focusloop devices\nThen: focusloop serve --source URI, with a URI of the list."
 
 
 def run(args: argparse.Namespace) -> int:
     """Show devices."""
-    from bci.devices import survey
+    from bci.devices import here, possible
 
     peers = tuple(args.known_peers.split(",")) if args.known_peers else ()
-    found = survey(wait_s=args.wait, known_peers=peers)
+    found, could_be = here(args.wait, peers), possible()
     if args.json:
-        print(json.dumps(found, indent=1))
-        return 0
-    from rich.console import Console
-    from rich.table import Table
+        from dataclasses import asdict
 
-    console = Console()
-    here = found["here"]
-    if here:
-        table = Table("here", "what", "URI to paste", title=None)
-        for one in here:
-            table.add_row(one["name"], one["what"], one["uri"])
-        console.print(table)
-    else:
-        console.print("Nothing is here: no LSL stream, no serial port with a known device, no known Bluetooth name.")
-    for note in found["notes"]:
-        console.print(f"note: {note}")
-    console.print("\nWhat could be here, and how to connect it:")
-    for one in found["possible"]:
-        console.print(f"\n[bold]{one['name']}[/bold]  {one['uri']}")
-        for line in one["steps"]:
-            console.print(f"  {line}")
+        listed = {"here": [asdict(one) for one in found.devices], "notes": list(found.notes)}
+        print(json.dumps({**listed, "possible": [asdict(one) for one in could_be]}, indent=1))
+        return 0
+    if not found.devices:
+        print("Nothing is here: no LSL stream, no serial port with a known device, no known Bluetooth name.")
+    for one in found.devices:
+        print(f"{one.name}  ({one.way})")
+        if one.uri:
+            print(f"    focusloop serve --source '{one.uri}'")
+        if one.note:
+            print(f"    {one.note}")
+    for note in found.notes:
+        print(f"could not look everywhere: {note}")
+    print("\nWhat could be here, and how to connect it:")
+    for one in could_be:
+        checked = "" if one.verified else "  (profile not checked against a device)"
+        print(f"\n{one.name}{checked}\n    {one.uri}")
+        for line in filter(None, (*one.connect, one.tell_apart)):
+            print(f"    {line}")
     return 0
