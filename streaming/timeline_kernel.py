@@ -152,7 +152,8 @@ def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
     ints[I_SLEW] = 0
     ints[I_WINDOW_AT] = 0
     ints[I_WINDOW_SUM] = 0
-    window[:] = 0
+    for i in range(window.shape[0]):
+        window[i] = 0
     ints[I_SINCE] = 0
     floats[F_BEGAN] = stamp
     if math.isfinite(stamp):
@@ -406,7 +407,8 @@ def advance(
             if index == chunk_s.shape[0]:
                 return index, at, event
             slot = (head + ints[I_HELD]) % size
-            held_uv[slot, :] = chunk_uv[index, :]
+            for c in range(chunk_uv.shape[1]):  # a slice would take seconds more to compile
+                held_uv[slot, c] = chunk_uv[index, c]
             held_s[slot] = chunk_s[index]
             counter = first_sample + index
             known = ints[I_STARTED] != 0 or ints[I_HELD] > 0
