@@ -23,62 +23,18 @@ if TYPE_CHECKING:
 
 # Where each number of `parameters` stands; the kernel knows them by these names.
 (
-    P_HP_A,
-    P_HP_G,
-    P_LAG,
-    P_POP,
-    P_POP_HOLD,
-    P_BLINK_HOLD,
-    P_SWING_HOLD,
-    P_RAIL_LOW,
-    P_RAIL_HIGH,
-    P_RAIL_RANGE,
-    P_RAIL_HITS,
-    P_RAIL_HOLD,
-    P_STUCK,
-    P_STUCK_UV,
-    P_REPRIME,
-    P_FLAT,
-    P_LINE,
-    P_LINE_RATIO,
-    P_LINE_LEAK,
-    P_MUSCLE,
-    P_MUSCLE_FLAT,
-    P_DENSITY,
-    P_CONTACT_FAST,
-    P_CONTACT_SLOW,
-    P_FLOOR,
-    P_ALPHA_FROM,
-    P_ALPHA_TO,
-    P_HIGH_FROM,
-    P_SLOW_TO,
-    P_SWING,
-    P_SWING_SHARE,
-    P_SPIKE,
-    P_SETTLE,
-    P_USUAL,
-    P_KNOWN,
-    P_CAP,
-) = range(36)
+    P_HP_A, P_HP_G, P_LAG, P_POP, P_POP_HOLD, P_BLINK_HOLD, P_SWING_HOLD, P_RAIL_LOW, P_RAIL_HIGH, P_RAIL_RANGE,
+    P_RAIL_HITS, P_RAIL_HOLD, P_STUCK, P_STUCK_UV, P_REPRIME, P_FLAT, P_LINE, P_LINE_RATIO, P_LINE_LEAK, P_MUSCLE,
+    P_MUSCLE_FLAT, P_DENSITY, P_CONTACT_FAST, P_CONTACT_SLOW, P_FLOOR, P_ALPHA_FROM, P_ALPHA_TO, P_HIGH_FROM,
+    P_SLOW_TO, P_SWING, P_SWING_SHARE, P_SPIKE, P_SETTLE, P_USUAL, P_KNOWN, P_CAP,
+) = range(36)  # fmt: skip
 PARAMETERS = 36
 
 # Rows of `rows`, the state of a channel.
 (
-    R_LAST,
-    R_PRIMED,
-    R_ABSENT,
-    R_HP,
-    R_LAGGED,
-    R_HOLD,
-    R_BLINK_HOLD,
-    R_HIGH,
-    R_LOW,
-    R_HIGH_HITS,
-    R_LOW_HITS,
-    R_RUN,
-    R_SWING,
-    R_KNOWN,
-) = range(14)
+    R_LAST, R_PRIMED, R_ABSENT, R_HP, R_LAGGED, R_HOLD, R_BLINK_HOLD, R_HIGH, R_LOW, R_HIGH_HITS, R_LOW_HITS, R_RUN,
+    R_SWING, R_KNOWN,
+) = range(14)  # fmt: skip
 ROWS = 14
 
 # Rows of `work`, what a sample is on its way.
@@ -102,37 +58,18 @@ RAILED, FLAT, LINE, MUSCLE, BLINK, POP, CONTACT, MISSING = 1, 2, 4, 8, 16, 32, 6
 SIGNATURE = (
     "int64(float64[:,::1], uint8[::1], boolean[:,::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,:,::1], "
     "int64[:,::1], int64[::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,:,::1], float64[:,::1], "
-    "float64[:,:,::1], uint8[:,::1], int64[:,::1], float64[:,::1], float64[:,::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], float32[::1], "
-    "int64[::1])"
+    "float64[:,:,::1], uint8[:,::1], int64[:,::1], float64[:,::1], float64[:,::1], float32[:,:,::1], float32[:,::1], "
+    "uint8[:,::1], float32[::1], int64[::1])"
 )
 
 
-def advance(  # one kernel, one call: arguments are what crossing into compiled code costs
-    samples: Floats,
-    state: Bytes,
-    bad: Bools,
-    parameters: Floats,
-    limits: Floats,
-    biquads: Floats,
-    bands: Floats,
-    route: Ints,
-    clock: Ints,
-    rows: Floats,
-    work: Floats,
-    biquad_state: Floats,
-    band_state: Floats,
-    sums: Floats,
-    ring: Floats,
-    bits: Bytes,
-    counts: Ints,
-    usual: Floats,
-    caps: Floats,
-    values: Results,
-    quality: Results,
-    flags: Bytes,
-    bridged: Results,
-    ends: Ints,
-) -> int:
+# One kernel, one call: arguments are what crossing into compiled code costs.
+def advance(
+    samples: Floats, state: Bytes, bad: Bools, parameters: Floats, limits: Floats, biquads: Floats, bands: Floats,
+    route: Ints, clock: Ints, rows: Floats, work: Floats, biquad_state: Floats, band_state: Floats, sums: Floats,
+    ring: Floats, bits: Bytes, counts: Ints, usual: Floats, caps: Floats, values: Results, quality: Results, flags:
+    Bytes, bridged: Results, ends: Ints,
+) -> int:  # fmt: skip
     """Filter a block of regular samples and finish the hops that end in it.
 
     Parameters

@@ -153,14 +153,17 @@ class Pipeline:
         self.columns = spec.scored or tuple(i for i, c in enumerate(spec.channels) if c.kind == "eeg")
         self.channels: tuple[Channel, ...] = tuple(spec.channels[i] for i in self.columns)
         self._design = design(spec.nominal_rate_hz, self.schema, self.mains)
-        rate = Fraction(spec.nominal_rate_hz).limit_denominator(1000)
-        per_hop = rate * Fraction(self.hop_s).limit_denominator(10000)
-        state = BankState(spec, self.channels, self._design, self.schema, per_hop, self._hops)
-        self._bank = open_bank(state, self._path)
+        self._bank = open_bank(self.new_state(), self._path)
         self._settled_hop = math.ceil(self._design.settle_s / self.hop_s) + self._hops - 1
         self._timeline = Timeline(spec, self.columns)
         self._newest_s: float | None = None
         self._restart(reason)
+
+    def new_state(self) -> BankState:
+        """Allocate the state of a filter bank for the stream as it is."""
+        rate = Fraction(self.spec.nominal_rate_hz).limit_denominator(1000)
+        per_hop = rate * Fraction(self.hop_s).limit_denominator(10000)
+        return BankState(self.spec, self.channels, self._design, self.schema, per_hop, self._hops)
 
     def _restart(self, reason: str) -> None:
         self._bank.restart()
