@@ -214,9 +214,12 @@ class LiveParticipants:
         if not isinstance(source, ManualSimulator):
             msg = f"'{stream}' is not a simulator:manual; only that one has a slider"
             raise ConflictError(msg)
-        if attention is not None:
-            source.set_attention(attention)
-        source.set_fault(fault)
+        try:
+            if attention is not None:
+                source.set_attention(attention)
+            source.set_fault(fault)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
 
     async def devices(self) -> Mapping[str, Any]:
         """Say what is here and what could be."""

@@ -35,7 +35,7 @@ class Rules:
         More than this share of the window bridged or missing: the window starts anew.
     """
 
-    off_head_share: float = 0.7
+    off_head_share: float = 0.8
     contact_share: float = 0.5
     usable_share: float = 0.5
     bridged_share: float = 0.25

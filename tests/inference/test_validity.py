@@ -39,7 +39,7 @@ def test_a_clean_window_is_scored() -> None:
 
 
 @pytest.mark.parametrize("flag", [Flag.RAILED, Flag.FLAT, Flag.LINE, Flag.CONTACT])
-@pytest.mark.parametrize(("of", "off"), [(1, 1), (2, 2), (4, 3), (8, 6), (19, 14)])
+@pytest.mark.parametrize(("of", "off"), [(1, 1), (2, 2), (4, 4), (8, 7), (19, 16)])
 def test_a_headset_off_the_head_is_not_worn(flag: Flag, of: int, off: int) -> None:
     assert judge(flagged(off, flag, of=of)) == "not_worn"
     assert judge(flagged(off, flag, slice(TOKENS - 1, None), of=of)) == "not_worn"
@@ -47,6 +47,7 @@ def test_a_headset_off_the_head_is_not_worn(flag: Flag, of: int, off: int) -> No
 
 def test_more_than_half_without_contact_is_poor_contact() -> None:
     assert judge(flagged(5, Flag.CONTACT)) == "poor_contact"
+    assert judge(flagged(3, Flag.CONTACT, of=4)) == "poor_contact"
     assert judge(flagged(4, Flag.CONTACT)) is None
 
 
