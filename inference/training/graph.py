@@ -7,7 +7,7 @@ export (`inference.training.export.verify`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import onnx
@@ -114,7 +114,7 @@ def build_graph(network: FocusNetwork) -> onnx.ModelProto:
     return model
 
 
-def _constants(network: FocusNetwork) -> dict[str, NDArray[np.generic]]:
+def _constants(network: FocusNetwork) -> dict[str, NDArray[Any]]:
     bands = network.shape.bands
     integers: dict[str, list[int]] = {
         "axis1": [1],
@@ -147,7 +147,7 @@ def _constants(network: FocusNetwork) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _weights(network: FocusNetwork) -> dict[str, NDArray[np.generic]]:
+def _weights(network: FocusNetwork) -> dict[str, NDArray[Any]]:
     """Fold scales, averaging of ways and members, and calibration into the weights, in float64."""
     members = network.shape.members
     scale, shift = (float(value) for value in network.calibration)

@@ -1,0 +1,44 @@
+"""The model card: what a model was made of, what was measured, and what its score does not mean."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from inference.bundle import ModelCard
+from inference.training.evaluate import FocusReport, Row
+
+_TEMPLATE = "card_template.md"
+
+
+def card_text(card: ModelCard, report: FocusReport) -> str:
+    """Write the card of a model from its contract and its out-of-fold report."""
+    best = next(row for row in report.rows if row.reference == "baseline")
+    template = (resources.files(__package__ or "") / _TEMPLATE).read_text("utf-8")
+    return template.format(
+        name=card.name,
+        version=card.version,
+        people=report.people,
+        last=report.people - 1,
+        window_s=card.window_s,
+        tokens=card.tokens,
+        token_s=card.token_s,
+        schema=card.feature_schema,
+        response_s=card.response_s,
+        opset=card.opset,
+        rows="\n".join(_line(row) for row in report.rows),
+        shuffled=report.shuffled_auc,
+        warning=report.warning,
+        worst=", ".join(best.worst),
+        ood=card.ood.threshold,
+        ood_none=card.ood.threshold_uncalibrated,
+    )
+
+
+def _line(row: Row) -> str:
+    cells = [
+        "30 s of rest" if row.reference == "baseline" else "none",
+        row.montage,
+        *(str(figure) for figure in (row.pooled, row.within, row.steady_pooled, row.steady_within)),
+        *(f"{value:.3f}" for value in (row.balanced_accuracy, row.calibration_error, row.coverage)),
+    ]
+    return f"| {' | '.join(cells)} |"

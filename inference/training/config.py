@@ -1,0 +1,82 @@
+"""The recipe's numbers in one frozen place; saved beside the model as `recipe.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bci.errors import ConfigError
+
+
+class TrainingConfig(BaseModel):
+    """How the default model is trained; the defaults are what it was trained with.
+
+    Every number was chosen on grouped folds of EEGMAT or before any training, none on a person that it is scored on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="focus-attention", pattern=r"^[a-z0-9][a-z0-9-]*$")
+    version: str = Field(default="1.0.0", pattern=r"^\d+\.\d+\.\d+$")
+    people: int = Field(default=24, ge=2, description="EEGMAT people 0..people-1")
+    folds: int = Field(default=6, ge=2, description="groups of people; each is scored by a network that never saw them")
+    seed: int = 0
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    members: int = Field(default=8, ge=1)
+    width: int = Field(default=16, ge=4)
+    steps: int = Field(
+        default=200, ge=1, description="at most; early stopping on people left out of the fold's training"
+    )
+    warmup_steps: int = Field(default=20, ge=0)
+    check_every: int = Field(default=20, ge=1)
+    patience: int = Field(default=5, ge=1, description="checks without improvement")
+    stop_people: int = Field(
+        default=3, ge=1, description="people of each fold's training set that only say when to stop"
+    )
+    batch: int = Field(default=384, ge=8)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    summary_l2: float = Field(default=0.005, ge=0, description="ridge on the montage-free linear path")
+    moment_l2: float = Field(default=0.02, ge=0, description="ridge on the linear path by place")
+    baseline_share: float = Field(default=0.6, ge=0, le=1, description="of batches against the person's own rest")
+    baseline_s: float = Field(default=30.0, gt=0)
+    baseline_starts_s: tuple[float, ...] = (0.0, 30.0, 60.0, 90.0, 120.0)
+    all_channels_share: float = Field(default=0.4, ge=0, le=1, description="of batches with the whole montage")
+    fewest_channels: int = Field(default=2, ge=1)
+    token_dropout: float = Field(default=0.1, ge=0, lt=1)
+    noise: float = Field(default=0.1, ge=0, description="standard deviation added per channel and band, log units")
+
+    def to_toml(self) -> str:
+        """Write as TOML."""
+        lines: list[str] = []
+        for key, value in self.model_dump(mode="json").items():
+            lines.append(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}")
+        return "\n".join(lines) + "\n"
+
+
+def load_config(path: Path | None) -> TrainingConfig:
+    """Read a recipe; None gives the default.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or holds an unknown or impossible value.
+    """
+    if path is None:
+        return TrainingConfig()
+    try:
+        return TrainingConfig.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        msg = f"{path}: {error.strerror}; give the path of a recipe (recipe.toml beside a model is one)"
+        raise ConfigError(msg) from error
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path} is no TOML: {error}"
+        raise ConfigError(msg) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        known = ", ".join(TrainingConfig.model_fields)
+        msg = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; known are {known}"
+        raise ConfigError(msg) from error

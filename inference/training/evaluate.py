@@ -1,0 +1,342 @@
+"""Honest evaluation: people that the network never saw, their rest, fewer electrodes, and the cost of abstaining.
+
+Every score comes from a network whose training set held none of the person's recordings; windows that the rules or the
+distribution check refuse count as 0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bci.errors import ConfigError
+from inference.training.config import TrainingConfig
+from inference.training.corpus import HOP_S, Person, eegmat_folder, read_eegmat
+from inference.training.fit import Fitted, fit
+from inference.training.metrics import (
+    Figure,
+    Scores,
+    balanced_accuracy,
+    calibration_error,
+    causal_mean,
+    class_weights,
+    coverage,
+    person_aucs,
+    pooled_auc,
+    pooled_figure,
+    within_figure,
+)
+from inference.training.windows import Reference, Windows, baseline_windows, join, running_windows
+from inference.validity import RULES
+
+MONTAGES: dict[str, tuple[str, ...] | None] = {
+    "19": None,
+    "8": ("Fp1", "Fp2", "C3", "C4", "P3", "P4", "O1", "O2"),
+    "4": ("Fp1", "Fp2", "T7", "T8"),
+}
+"""Electrodes that a figure is given for; linked-ear reference, so the four are no Muse."""
+
+REFERENCES: tuple[Reference, ...] = ("baseline", "none")
+STEP_FRAMES = 5
+"""Two windows a second."""
+
+EYES_WARNING = (
+    "EEGMAT's rest was recorded with eyes closed, the eye state of its task is not stated: these figures may in part "
+    "measure the opening of eyes. A score holds only against a baseline of the same eye state."
+)
+
+Progress = Callable[[str, float], None]
+
+
+def silent(_text: str, _share: float) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What networks said of windows of people that they had not seen.
+
+    Parameters
+    ----------
+    logit, spread, ood
+        float64 (n,), not calibrated.
+    refused
+        bool (n,): too little of the window was usable.
+    label, person, fold
+        int64 (n,).
+    end_s
+        float64 (n,): end of the window in its recording, s.
+    """
+
+    logit: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    ood: NDArray[np.float64]
+    refused: NDArray[np.bool_]
+    label: NDArray[np.int64]
+    person: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    end_s: NDArray[np.float64]
+
+
+OutOfFold = dict[tuple[Reference, str], Predictions]
+"""By reference and montage."""
+
+
+def fold_of(people: int, config: TrainingConfig) -> NDArray[np.int64]:
+    """Deal people into folds of nearly the same size.
+
+    Raises
+    ------
+    ConfigError
+        With fewer people than folds.
+    """
+    if people < config.folds:
+        msg = f"{people} people for {config.folds} folds; give at least as many people as folds"
+        raise ConfigError(msg)
+    return np.random.default_rng(config.seed).permutation(people) % config.folds
+
+
+def fit_folds(corpus: Sequence[Person], config: TrainingConfig, progress: Progress = silent) -> list[Fitted]:
+    """Fit one network for each fold, to everybody else."""
+    folds = fold_of(len(corpus), config)
+    fitted: list[Fitted] = []
+    for fold in range(config.folds):
+        learn = [person for person, own in zip(corpus, folds, strict=True) if own != fold]
+        text = f"fold {fold + 1} of {config.folds}"
+        fitted.append(
+            fit(
+                learn,
+                config,
+                seed=config.seed + 1 + fold,
+                progress=lambda share, fold=fold, text=text: progress(text, (fold + share) / config.folds),
+            )
+        )
+    return fitted
+
+
+def out_of_fold(corpus: Sequence[Person], config: TrainingConfig, fitted: Sequence[Fitted]) -> OutOfFold:
+    """Score every person by the network that never saw them."""
+    folds = fold_of(len(corpus), config)
+    parts: dict[tuple[Reference, str], list[Predictions]] = {}
+    for fold, one in enumerate(fitted):
+        for reference in REFERENCES:
+            windows = evaluation_windows(corpus, np.flatnonzero(folds == fold), reference, one.population, config)
+            for montage, channels in montage_columns(corpus).items():
+                said = predict(one, windows, channels, fold)
+                parts.setdefault((reference, montage), []).append(said)
+    return {key: _join(said) for key, said in parts.items()}
+
+
+def evaluation_windows(
+    corpus: Sequence[Person],
+    people: NDArray[np.int64],
+    reference: Reference,
+    population: Sequence[float],
+    config: TrainingConfig,
+) -> Windows:
+    """Windows of some people: against their first `baseline_s` of rest, or each recording by itself."""
+    parts: list[Windows] = []
+    for index in people:
+        person = corpus[index]
+        if reference == "baseline":
+            parts += baseline_windows(person, int(index), length_s=config.baseline_s, step=STEP_FRAMES)
+        else:
+            parts += running_windows(person, int(index), population, step=STEP_FRAMES)
+    return join(parts)
+
+
+def montage_columns(corpus: Sequence[Person]) -> dict[str, list[int] | None]:
+    """Columns of the montages whose electrodes every person has."""
+    labels = corpus[0].rest.labels
+    if any(series.labels != labels for person in corpus for series in (person.rest, person.task)):
+        return {str(len(labels)): None}
+    return {str(len(labels)): None} | {
+        name: [labels.index(label) for label in wanted]
+        for name, wanted in MONTAGES.items()
+        if wanted is not None and set(wanted) < set(labels)
+    }
+
+
+@torch.no_grad()
+def predict(fitted: Fitted, windows: Windows, channels: Sequence[int] | None, fold: int) -> Predictions:
+    """Run a network over windows."""
+    batches = [
+        windows.take(rows, channels) for rows in np.array_split(np.arange(len(windows)), max(1, len(windows) // 512))
+    ]
+    said = [
+        torch.cat(column).double().numpy()
+        for column in zip(*(fitted.network(b.x, b.position_m, b.mask) for b in batches), strict=True)
+    ]
+    usable = torch.cat([1.0 - b.mask.float().mean((1, 2)) for b in batches]).numpy()
+    return Predictions(
+        *said,
+        refused=usable < RULES.usable_share,
+        label=windows.label.astype(np.int64),
+        person=windows.person,
+        fold=np.full(len(windows), fold),
+        end_s=windows.end.astype(np.float64) * HOP_S,
+    )
+
+
+def _join(parts: Sequence[Predictions]) -> Predictions:
+    names = Predictions.__dataclass_fields__
+    return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def fit_calibration(
+    said: Sequence[Predictions], rows: Sequence[NDArray[np.bool_]] | None = None
+) -> tuple[float, float]:
+    """Fit scale and shift of the logit (Platt 1999), rest and task weighted the same.
+
+    Parameters
+    ----------
+    said
+        Predictions, pooled.
+    rows
+        Which of each; None for all that were not refused.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    rows = rows or [~one.refused for one in said]
+    logit = np.concatenate([one.logit[keep] for one, keep in zip(said, rows, strict=True)])
+    label = np.concatenate([one.label[keep] for one, keep in zip(said, rows, strict=True)])
+    model = LogisticRegression(C=np.inf).fit(logit[:, None], label, sample_weight=class_weights(label))
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def cross_calibrated(found: OutOfFold, limits: Mapping[Reference, float]) -> dict[tuple[Reference, str], Scores]:
+    """Calibrate each fold by the others, and refuse what lies outside the distribution."""
+    against_rest = [said for (reference, _), said in found.items() if reference == "baseline"]
+    folds = np.unique(against_rest[0].fold)
+    fits = {
+        fold: fit_calibration(against_rest, [~said.refused & (said.fold != fold) for said in against_rest])
+        for fold in folds
+    }
+    out: dict[tuple[Reference, str], Scores] = {}
+    for key, said in found.items():
+        scale = np.array([fits[fold][0] for fold in said.fold])
+        shift = np.array([fits[fold][1] for fold in said.fold])
+        probability = 1.0 / (1.0 + np.exp(-(scale * said.logit + shift)))
+        refused = said.refused | (said.ood > limits[key[0]])
+        out[key] = Scores(np.where(refused, np.nan, probability), said.label, said.person)
+    return out
+
+
+def ood_limit(found: OutOfFold, reference: Reference) -> float:
+    """Set the limit of the usual: half as much again as the 99th percentile of unseen people's windows.
+
+    Over all montages, whatever the label: the rule was fixed before any label was looked at.
+    """
+    distances = np.concatenate([said.ood[~said.refused] for (of, _), said in found.items() if of == reference])
+    return float(1.5 * np.quantile(distances, 0.99))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a reference and a montage."""
+
+    reference: Reference
+    montage: str
+    pooled: Figure
+    within: Figure
+    steady_pooled: Figure
+    steady_within: Figure
+    balanced_accuracy: float
+    calibration_error: float
+    coverage: float
+    worst: tuple[str, ...]
+
+
+def tabulate(corpus: Sequence[Person], found: OutOfFold, limits: Mapping[Reference, float]) -> list[Row]:
+    """Make the table of out-of-fold figures."""
+    rows: list[Row] = []
+    for (reference, montage), scores in cross_calibrated(found, limits).items():
+        steady = causal_mean(scores, found[reference, montage].end_s)
+        each = person_aucs(scores)
+        worst = sorted(each, key=each.__getitem__)[:4]
+        rows.append(
+            Row(
+                reference,
+                montage,
+                pooled_figure(scores),
+                within_figure(scores),
+                pooled_figure(steady),
+                within_figure(steady),
+                balanced_accuracy(scores),
+                calibration_error(scores),
+                coverage(scores),
+                tuple(f"{corpus[person].id} {each[person]:.2f}" for person in worst),
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class FocusReport:
+    """What `focusloop evaluate focus` prints.
+
+    Parameters
+    ----------
+    rows
+        The table.
+    shuffled_auc
+        Pooled AUC, 19 channels against rest, when recordings change their labels at random: has to be near 0.5.
+    people
+        How many.
+    warning
+        What the figures do not mean.
+    """
+
+    rows: list[Row]
+    shuffled_auc: Figure
+    people: int
+    warning: str = EYES_WARNING
+
+
+def shuffled_labels_auc(scores: Scores, *, draws: int = 200, seed: int = 0) -> Figure:
+    """Pooled AUC when each person's two recordings swap labels by the toss of a coin: mean and 95 % range."""
+    generator = np.random.default_rng(seed)
+    values: list[float] = []
+    for _ in range(draws):
+        swap = generator.random(int(scores.person.max()) + 1) < 0.5
+        label = np.where(swap[scores.person], 1 - scores.label, scores.label)
+        values.append(pooled_auc(Scores(scores.probability, label, scores.person)))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Figure(float(np.mean(values)), float(low), float(high))
+
+
+def report(corpus: Sequence[Person], found: OutOfFold) -> FocusReport:
+    """Make the report of out-of-fold predictions."""
+    limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
+    widest = next(key for key in found if key[0] == "baseline")
+    shuffled = shuffled_labels_auc(cross_calibrated(found, limits)[widest])
+    return FocusReport(tabulate(corpus, found, limits), shuffled, len(corpus))
+
+
+def evaluate_focus(
+    data: Path | None = None, config: TrainingConfig | None = None, progress: Progress = silent
+) -> FocusReport:
+    """Fit the recipe on all folds of EEGMAT and report it on the people left out.
+
+    Parameters
+    ----------
+    data
+        Folder of EEGMAT; None looks in `$FOCUSLOOP_DATA` and `../shared/data`.
+    config
+        The recipe; None for the default.
+    progress
+        Told what is done, and the share of it.
+
+    Raises
+    ------
+    ConfigError
+        If the data are not there, or too few.
+    """
+    config = config or TrainingConfig()
+    corpus = read_eegmat(eegmat_folder(data), range(config.people), lambda name: progress(f"reading {name}", 0.0))
+    return report(corpus, out_of_fold(corpus, config, fit_folds(corpus, config, progress)))

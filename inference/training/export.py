@@ -1,0 +1,238 @@
+"""A trained network becomes a model folder: graph, contract and card; nothing is written that was not verified."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+
+from bci.errors import ModelError
+from inference.bundle import Confidence, ModelCard, Normalisation, OutOfDistribution, TensorSpec
+from inference.training.card import card_text
+from inference.training.config import TrainingConfig
+from inference.training.corpus import MODEL_BANDS
+from inference.training.evaluate import FocusReport
+from inference.training.graph import OPSET, build_graph
+from inference.training.network import FocusNetwork
+from inference.training.windows import TOKENS, WINDOW_S
+from streaming.features import SCHEMA
+
+LICENCE = "EEGMAT (PhysioNet, doi 10.13026/C2JQ1P): Open Data Commons Attribution License 1.0"
+LIVE_HOP_S = 0.04
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a model, beside its weights.
+
+    Parameters
+    ----------
+    report
+        Out-of-fold figures.
+    ood_limit, ood_limit_uncalibrated
+        Of the graph's `ood` output.
+    margin, accuracy, accuracy_uncalibrated
+        Expected accuracy against |p - 0.5|, out of fold.
+    response_s
+        Time to 63 % of a step.
+    population, prior_s, time_constant_s
+        Of the running mean.
+    """
+
+    report: FocusReport
+    ood_limit: float
+    ood_limit_uncalibrated: float
+    margin: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    accuracy_uncalibrated: tuple[float, ...]
+    response_s: float
+    population: tuple[float, ...]
+    prior_s: float
+    time_constant_s: float
+
+
+def verify(network: FocusNetwork, model: onnx.ModelProto, *, rounds: int = 200, seed: int = 0) -> float:
+    """Run torch and ONNX Runtime side by side over random montages and masks.
+
+    Batches of 1 to 16 windows, 1 to 70 electrodes anywhere on the head, from no token masked to all; fully masked items
+    have to give finite numbers.
+
+    Returns
+    -------
+    Largest difference, relative to 1 + |value|.
+
+    Raises
+    ------
+    ModelError
+        If it exceeds 1e-4, or a number is not finite.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    generator = np.random.default_rng(seed)
+    worst = 0.0
+    for _ in range(rounds):
+        items, channels = int(generator.integers(1, 17)), int(generator.integers(1, 71))
+        x = generator.normal(0, 1, (items, channels, TOKENS, network.shape.bands)).astype(np.float32)
+        direction = generator.normal(0, 1, (items, channels, 3))
+        position = (0.095 * direction / np.linalg.norm(direction, axis=2, keepdims=True)).astype(np.float32)
+        mask = generator.random((items, channels, TOKENS)) < generator.random()
+        mask[generator.random(items) < 0.1] = True
+        ours = session.run(None, {"x": x, "position_m": position, "mask": mask})
+        with torch.no_grad():
+            theirs = network(torch.from_numpy(x), torch.from_numpy(position), torch.from_numpy(mask))
+        for name, one, other in zip(("logit", "spread", "ood"), ours, theirs, strict=True):
+            one = np.asarray(one)
+            if one.shape != (items,) or not np.isfinite(one).all():
+                msg = f"exported graph: {name} of shape {one.shape} holds {one}, expected {items} finite numbers"
+                raise ModelError(msg)
+            worst = max(worst, float((np.abs(one - other.numpy()) / (1.0 + np.abs(one))).max()))
+    if worst > TOLERANCE:
+        msg = f"exported graph differs from the trained network by {worst:.2g}, at most {TOLERANCE:g} is allowed"
+        raise ModelError(msg)
+    return worst
+
+
+def export(network: FocusNetwork, measured: Measured, config: TrainingConfig, out: Path) -> Path:
+    """Write `model.onnx`, `model.toml`, `CARD.md` and `recipe.toml`.
+
+    Parameters
+    ----------
+    network
+        Calibrated.
+    measured
+        What the card says of it.
+    config
+        The recipe.
+    out
+        Folder of models.
+
+    Returns
+    -------
+    The model's folder, `out/<name>/<version>`.
+
+    Raises
+    ------
+    ModelError
+        If the graph does not compute what the network does.
+    """
+    model = build_graph(network)
+    difference = verify(network, model)
+    graph = model.SerializeToString()
+    card = _card(network, measured, config, graph, difference)
+    folder = out / config.name / config.version
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(graph)
+    (folder / "model.toml").write_text(card_toml(card), "utf-8")
+    (folder / "CARD.md").write_text(card_text(card, measured.report), "utf-8")
+    (folder / "recipe.toml").write_text(config.to_toml(), "utf-8")
+    return folder
+
+
+def _card(
+    network: FocusNetwork, measured: Measured, config: TrainingConfig, graph: bytes, difference: float
+) -> ModelCard:
+    bands = network.shape.bands
+    return ModelCard(
+        kind="focus-eeg",
+        name=config.name,
+        version=config.version,
+        sha256=hashlib.sha256(graph).hexdigest(),
+        opset=OPSET,
+        feature_schema=SCHEMA.id,
+        bands_hz=MODEL_BANDS,
+        token_s=SCHEMA.token_s,
+        window_s=WINDOW_S,
+        hop_s=LIVE_HOP_S,
+        response_s=round(measured.response_s, 2),
+        licence=LICENCE,
+        inputs=(
+            TensorSpec(name="x", shape=("b", "c", "t", bands), dtype="float32"),
+            TensorSpec(name="position_m", shape=("b", "c", 3), dtype="float32"),
+            TensorSpec(name="mask", shape=("b", "c", "t"), dtype="bool"),
+        ),
+        outputs=tuple(TensorSpec(name=name, shape=("b",), dtype="float32") for name in ("logit", "spread", "ood")),
+        normalisation=Normalisation(
+            population=_rounded(measured.population),
+            prior_s=measured.prior_s,
+            time_constant_s=measured.time_constant_s,
+        ),
+        ood=OutOfDistribution(
+            threshold=round(measured.ood_limit, 3),
+            threshold_uncalibrated=round(measured.ood_limit_uncalibrated, 3),
+            meaning=(
+                "squared Mahalanobis distance of the montage-free features over their number; the limit is 1.5 times "
+                "the 99th percentile of windows of people held out, whatever their label"
+            ),
+        ),
+        confidence=Confidence(
+            margin=measured.margin,
+            accuracy=_rounded(measured.accuracy),
+            accuracy_uncalibrated=_rounded(measured.accuracy_uncalibrated),
+            meaning=(
+                "share of held-out people's windows on the right side of 0.5 (rest and task count the same) against "
+                "|p - 0.5|, made monotone; calibrated = against 30 s of own rest"
+            ),
+        ),
+        metrics=_metrics(measured.report, difference),
+    )
+
+
+def _metrics(report: FocusReport, difference: float) -> dict[str, dict[str, float | int | str | list[float]]]:
+    metrics: dict[str, dict[str, float | int | str | list[float]]] = {
+        "evaluation": {
+            "command": "focusloop evaluate focus",
+            "data": "EEGMAT, task against rest, out of fold by person; intervals are 95 % over people",
+            "people": report.people,
+            "shuffled_labels_auc": round(report.shuffled_auc.value, 3),
+            "torch_against_onnx": float(f"{difference:.1e}"),
+        }
+    }
+    for row in report.rows:
+        name = f"{'rest_30s' if row.reference == 'baseline' else 'no_baseline'}_{row.montage}ch"
+        metrics[name] = {
+            "auc_pooled": round(row.pooled.value, 3),
+            "auc_pooled_interval": [round(row.pooled.low, 3), round(row.pooled.high, 3)],
+            "auc_within": round(row.within.value, 3),
+            "auc_within_interval": [round(row.within.low, 3), round(row.within.high, 3)],
+            "auc_pooled_20s_mean": round(row.steady_pooled.value, 3),
+            "auc_within_20s_mean": round(row.steady_within.value, 3),
+            "balanced_accuracy": round(row.balanced_accuracy, 3),
+            "ece": round(row.calibration_error, 3),
+            "coverage": round(row.coverage, 3),
+        }
+    return metrics
+
+
+def card_toml(card: ModelCard) -> str:
+    """Write a model card as TOML, tables last."""
+    values = card.model_dump(mode="json")
+    flat = [key for key, value in values.items() if not isinstance(value, dict) and key not in ("inputs", "outputs")]
+    lines = [f"{key} = {_toml(values[key])}" for key in flat]
+    for key in ("inputs", "outputs"):
+        for tensor in values[key]:
+            lines += ["", f"[[{key}]]", *(f"{name} = {_toml(value)}" for name, value in tensor.items())]
+    for key in ("normalisation", "ood", "confidence"):
+        lines += ["", f"[{key}]", *(f"{name} = {_toml(value)}" for name, value in values[key].items())]
+    for name, table in values["metrics"].items():
+        lines += ["", f"[metrics.{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)
+
+
+def _rounded(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values)

@@ -1,0 +1,156 @@
+"""Figures of merit by person, with bootstrap intervals over people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Out-of-fold scores of windows.
+
+    Parameters
+    ----------
+    probability
+        float64 (n,), calibrated; NaN where the window was not scored.
+    label
+        (n,), 1 = task, 0 = rest.
+    person
+        (n,), index of the person.
+    """
+
+    probability: Values
+    label: NDArray[np.int64]
+    person: NDArray[np.int64]
+
+    def of(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Scores:
+        """Take some windows."""
+        return Scores(self.probability[rows], self.label[rows], self.person[rows])
+
+    @property
+    def filled(self) -> Values:
+        """Probabilities with 0.5 where there is none: abstaining wins nothing."""
+        return np.where(np.isnan(self.probability), 0.5, self.probability)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure and its 95 % interval over people."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Format as in the tables: .851 [.79, .90]."""
+        return f"{self.value:.3f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def pooled_auc(scores: Scores) -> float:
+    """Area under the ROC curve over all windows of all people."""
+    return float(roc_auc_score(scores.label, scores.filled))
+
+
+def within_auc(scores: Scores) -> float:
+    """Mean over people of the area under their own ROC curve."""
+    return float(np.mean(list(person_aucs(scores).values())))
+
+
+def person_aucs(scores: Scores) -> dict[int, float]:
+    """Area under the ROC curve of each person who has both conditions."""
+    out: dict[int, float] = {}
+    for person in np.unique(scores.person):
+        own = scores.of(scores.person == person)
+        if own.label.min() != own.label.max():
+            out[int(person)] = pooled_auc(own)
+    return out
+
+
+def balanced_accuracy(scores: Scores) -> float:
+    """Mean of sensitivity and specificity at 0.5; exactly 0.5 counts half."""
+    hit = np.where(scores.label == 1, scores.filled - 0.5, 0.5 - scores.filled)
+    credit = np.where(hit > 0, 1.0, np.where(hit == 0, 0.5, 0.0))
+    return float(np.mean([credit[scores.label == label].mean() for label in (0, 1)]))
+
+
+def coverage(scores: Scores) -> float:
+    """Share of windows that were scored."""
+    return float(np.mean(~np.isnan(scores.probability)))
+
+
+def class_weights(label: NDArray[np.int64]) -> Values:
+    """Weights that make rest and task count the same, mean 1."""
+    share = float(np.mean(label))
+    return np.where(label == 1, 0.5 / share, 0.5 / (1.0 - share))
+
+
+def calibration_error(scores: Scores, bins: int = 10) -> float:
+    """Compute the expected calibration error of the scored windows, ten equal bins, rest and task weighted the same.
+
+    Guo et al., ICML 2017; a probability of 0.5 means "as likely task as rest" only where both count the same.
+    """
+    rows = ~np.isnan(scores.probability)
+    probability, label = scores.probability[rows], scores.label[rows]
+    weight = class_weights(label)
+    which = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    error = 0.0
+    for bin_ in range(bins):
+        inside = which == bin_
+        if inside.any():
+            gap = np.average(probability[inside], weights=weight[inside]) - np.average(
+                label[inside], weights=weight[inside]
+            )
+            error += abs(gap) * weight[inside].sum()
+    return float(error / weight.sum())
+
+
+def pooled_figure(scores: Scores, *, draws: int = 300, seed: int = 0) -> Figure:
+    """Pooled AUC with its 95 % bootstrap interval (percentile, people drawn with replacement)."""
+    generator = np.random.default_rng(seed)
+    people = np.unique(scores.person)
+    rows = {int(person): np.flatnonzero(scores.person == person) for person in people}
+    drawn = generator.choice(people, (draws, len(people)))
+    values = [pooled_auc(scores.of(np.concatenate([rows[int(person)] for person in draw]))) for draw in drawn]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Figure(pooled_auc(scores), float(low), float(high))
+
+
+def within_figure(scores: Scores, *, draws: int = 2000, seed: int = 0) -> Figure:
+    """Mean AUC within a person with its 95 % bootstrap interval over people."""
+    each = np.array(list(person_aucs(scores).values()))
+    means = np.random.default_rng(seed).choice(each, (draws, len(each))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Figure(float(each.mean()), float(low), float(high))
+
+
+def causal_mean(scores: Scores, end_s: Values, span_s: float = 20.0) -> Scores:
+    """Mean of the valid scores of the last `span_s` seconds of the same person and condition: `steady`.
+
+    Parameters
+    ----------
+    scores
+        In the order of time within each person and condition.
+    end_s
+        End of each window, s, within its recording.
+    span_s
+        Length of the mean, s.
+    """
+    out = np.full(len(scores.label), np.nan)
+    for key in np.unique(scores.person * 2 + scores.label):
+        rows = np.flatnonzero(scores.person * 2 + scores.label == key)
+        rows = rows[np.argsort(end_s[rows], kind="stable")]
+        values = scores.probability[rows]
+        known = np.concatenate([[0], np.cumsum(~np.isnan(values))])
+        sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
+        first = np.searchsorted(end_s[rows], end_s[rows] - span_s, side="right")
+        last = np.arange(1, len(rows) + 1)
+        count = known[last] - known[first]
+        mean = (sums[last] - sums[first]) / np.maximum(count, 1)
+        out[rows] = np.where(np.isnan(values) | (count == 0), np.nan, mean)
+    return Scores(out, scores.label, scores.person)

@@ -1,0 +1,144 @@
+"""The recipe: from EEGMAT to a model folder, with figures of people that the fitted networks never saw.
+
+`python -m inference.training.recipe --out models` trains the default model again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+
+from inference.normalise import RunningMean
+from inference.training.config import TrainingConfig, load_config
+from inference.training.corpus import Person, eegmat_folder, read_eegmat
+from inference.training.evaluate import (
+    REFERENCES,
+    Progress,
+    cross_calibrated,
+    fit_calibration,
+    fit_folds,
+    ood_limit,
+    out_of_fold,
+    report,
+    silent,
+)
+from inference.training.export import Measured, export
+from inference.training.fit import fit
+from inference.training.metrics import Scores, class_weights
+from inference.training.response import response_time_s
+from inference.training.windows import Reference
+
+MARGINS = tuple(round(0.05 * k, 2) for k in range(11))
+_FOLDS_SHARE = 0.85
+
+
+def train(
+    config: TrainingConfig | None = None,
+    *,
+    data: Path | None = None,
+    out: Path,
+    progress: Progress = silent,
+) -> Path:
+    """Train, measure and export the default model.
+
+    Parameters
+    ----------
+    config
+        The recipe; None for the default.
+    data
+        Folder of EEGMAT; None looks in `$FOCUSLOOP_DATA` and `../shared/data`.
+    out
+        Folder of models; the model goes to `out/<name>/<version>`.
+    progress
+        Told what is done, and the share of it.
+
+    Returns
+    -------
+    The model's folder.
+
+    Raises
+    ------
+    ConfigError
+        If the data are not there or too few.
+    ModelError
+        If the exported graph does not compute what the network does.
+    """
+    config = config or TrainingConfig()
+    corpus = read_eegmat(eegmat_folder(data), range(config.people), lambda name: progress(f"reading {name}", 0.0))
+    return train_on(corpus, config, out=out, progress=progress)
+
+
+def train_on(corpus: Sequence[Person], config: TrainingConfig, *, out: Path, progress: Progress = silent) -> Path:
+    """Train on people that were read already; otherwise like `train`."""
+    torch.set_num_threads(1)  # so small a network gains nothing from more, and the sums keep their order
+    folds = fit_folds(corpus, config, lambda text, share: progress(text, _FOLDS_SHARE * share))
+    found = out_of_fold(corpus, config, folds)
+    steps = max(1, int(np.median([one.steps for one in folds])))
+    fitted = fit(
+        corpus,
+        config,
+        seed=config.seed,
+        steps=steps,
+        progress=lambda share: progress("all people", _FOLDS_SHARE + (1 - _FOLDS_SHARE) * share),
+    )
+    fitted.network.calibrate(*fit_calibration([said for (of, _), said in found.items() if of == "baseline"]))
+    limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
+    scores = cross_calibrated(found, limits)
+    usual = inspect.signature(RunningMean).parameters
+    progress("figures", 1.0)
+    measured = Measured(
+        report=report(corpus, found),
+        ood_limit=limits["baseline"],
+        ood_limit_uncalibrated=limits["none"],
+        margin=MARGINS,
+        accuracy=expected_accuracy([one for (of, _), one in scores.items() if of == "baseline"]),
+        accuracy_uncalibrated=expected_accuracy([one for (of, _), one in scores.items() if of == "none"]),
+        response_s=response_time_s(fitted.network),
+        population=fitted.population,
+        prior_s=float(usual["prior_s"].default),
+        time_constant_s=float(usual["time_constant_s"].default),
+    )
+    return export(fitted.network, measured, config, out)
+
+
+def expected_accuracy(scores: Sequence[Scores]) -> tuple[float, ...]:
+    """Accuracy at each of `MARGINS`, by isotonic regression of hits on |p - 0.5|, rest and task weighted the same."""
+    margin: list[NDArray[np.float64]] = []
+    hit: list[NDArray[np.float64]] = []
+    weight: list[NDArray[np.float64]] = []
+    for one in scores:
+        keep = ~np.isnan(one.probability)
+        margin.append(np.abs(one.probability[keep] - 0.5))
+        hit.append(((one.probability[keep] > 0.5) == (one.label[keep] == 1)).astype(np.float64))
+        weight.append(class_weights(one.label[keep]))
+    curve = IsotonicRegression(y_min=0.5, y_max=0.99, out_of_bounds="clip")
+    curve.fit(np.concatenate(margin), np.concatenate(hit), sample_weight=np.concatenate(weight))
+    return tuple(float(value) for value in curve.predict(np.array(MARGINS)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train from the command line, without the rest of focusloop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of EEGMAT")
+    parser.add_argument("--out", type=Path, default=Path("models"))
+    parser.add_argument("--config", type=Path, help="a recipe.toml")
+    given = parser.parse_args(arguments)
+
+    def show(text: str, share: float) -> None:
+        sys.stderr.write(f"\r\x1b[K{share:4.0%} {text}")
+
+    folder = train(load_config(given.config), data=given.data, out=given.out, progress=show)
+    sys.stderr.write(f"\n{folder}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

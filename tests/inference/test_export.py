@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from bci.errors import ModelError
+from inference.bundle import load_bundle
+from inference.session import FocusSession
+from inference.training.config import TrainingConfig, load_config
+from inference.training.evaluate import FocusReport, Row
+from inference.training.export import Measured, export, verify
+from inference.training.graph import build_graph
+from inference.training.metrics import Figure
+from inference.training.network import FocusNetwork, NetworkShape
+from streaming.features import SCHEMA
+
+
+def network(seed: int = 0, members: int = 8, width: int = 16) -> FocusNetwork:
+    torch.manual_seed(seed)
+    net = FocusNetwork(NetworkShape(members=members, width=width)).eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.normal_(0, 0.3)
+    x, position = torch.randn(300, 9, 5, 8) * 0.4, torch.randn(300, 9, 3) * 0.06
+    net.set_scales(x, position, torch.rand(300, 9, 5) > 0.9)
+    net.set_distribution(net.paths(x, position, torch.zeros(300, 9, 5, dtype=torch.bool)).summary)
+    net.calibrate(0.6, 0.15)
+    return net
+
+
+def measured() -> Measured:
+    figure = Figure(0.8, 0.7, 0.9)
+    row = Row("baseline", "19", figure, figure, figure, figure, 0.7, 0.04, 0.99, ("Subject05 0.31",))
+    return Measured(
+        report=FocusReport([row], Figure(0.5, 0.4, 0.6), 24),
+        ood_limit=4.0,
+        ood_limit_uncalibrated=5.0,
+        margin=(0.0, 0.5),
+        accuracy=(0.5, 0.9),
+        accuracy_uncalibrated=(0.5, 0.8),
+        response_s=3.2,
+        population=(-2.0,) * 8,
+        prior_s=120.0,
+        time_constant_s=300.0,
+    )
+
+
+@pytest.mark.parametrize(("members", "width"), [(1, 4), (8, 16)])
+def test_onnx_computes_what_torch_does_over_random_montages_and_masks(members: int, width: int) -> None:
+    net = network(members=members, width=width)
+    assert verify(net, build_graph(net), rounds=60) <= 1e-4
+
+
+def test_verification_notices_a_graph_of_another_network() -> None:
+    with pytest.raises(ModelError, match="differs from the trained network"):
+        verify(network(1), build_graph(network(2)), rounds=3)
+
+
+def test_a_fully_masked_item_is_finite_in_the_graph() -> None:
+    session = ort.InferenceSession(build_graph(network()).SerializeToString(), providers=["CPUExecutionProvider"])
+    x = np.full((2, 4, 5, 8), 50.0, np.float32)
+    said = session.run(None, {"x": x, "position_m": np.zeros((2, 4, 3), np.float32), "mask": np.ones((2, 4, 5), bool)})
+    assert all(np.isfinite(np.asarray(one)).all() for one in said)
+
+
+def test_an_exported_folder_is_a_model_that_the_service_loads(tmp_path: Path) -> None:
+    net = network()
+    folder = export(net, measured(), TrainingConfig(seed=7), tmp_path)
+    assert folder == tmp_path / "focus-attention" / "1.0.0"
+    bundle = load_bundle(folder)
+    assert bundle.card.feature_schema == SCHEMA.id
+    assert bundle.card.tokens == 5
+    assert (folder / "model.onnx").stat().st_size < 250_000
+    session = FocusSession(bundle)
+    x, position, mask = session.inputs(2, 8)
+    x[:] = np.random.default_rng(0).normal(0, 0.5, x.shape)
+    position[:] = 0.05
+    mask[:] = False
+    said = session.run(x, position, mask)
+    with torch.no_grad():
+        logit, spread, ood = net(torch.from_numpy(x), torch.from_numpy(position), torch.from_numpy(mask))
+    for ours, theirs in ((said.logit, logit), (said.spread, spread), (said.ood, ood)):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_the_card_says_whose_data_and_what_it_does_not_mean(tmp_path: Path) -> None:
+    folder = export(network(), measured(), TrainingConfig(), tmp_path)
+    card = (folder / "CARD.md").read_text("utf-8")
+    for said in ("10.13026/C2JQ1P", "Open Data Commons Attribution", "mental arithmetic", "closed", "not a diagnosis"):
+        assert said in card
+    assert "{" not in card
+
+
+def test_the_recipe_beside_a_model_can_be_read_again(tmp_path: Path) -> None:
+    config = TrainingConfig(seed=7, steps=11, baseline_starts_s=(0.0, 20.0))
+    folder = export(network(), measured(), config, tmp_path)
+    assert load_config(folder / "recipe.toml") == config
+    assert tomllib.loads((folder / "model.toml").read_text("utf-8"))["metrics"]["rest_30s_19ch"]["auc_pooled"] == 0.8

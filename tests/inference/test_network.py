@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.training.network import FocusNetwork, NetworkShape
+
+Window = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def network(seed: int = 0) -> FocusNetwork:
+    torch.manual_seed(seed)
+    net = FocusNetwork(NetworkShape(members=3, width=4)).eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.normal_(0, 0.4)
+    net.set_distribution(torch.randn(400, net.shape.summaries))
+    net.calibrate(0.7, -0.2)
+    return net
+
+
+def windows(seed: int, items: int, channels: int) -> Window:
+    generator = np.random.default_rng(seed)
+    x = generator.normal(0, 1, (items, channels, 5, 8)).astype(np.float32)
+    direction = generator.normal(0, 1, (items, channels, 3))
+    position = (0.09 * direction / np.linalg.norm(direction, axis=2, keepdims=True)).astype(np.float32)
+    mask = generator.random((items, channels, 5)) < 0.3
+    mask[:, 0, 0] = False
+    return torch.from_numpy(x), torch.from_numpy(position), torch.from_numpy(mask)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 20))
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_electrodes_does_not_matter(seed: int, channels: int) -> None:
+    x, position, mask = windows(seed, 2, channels)
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(channels))
+    with torch.no_grad():
+        one = network()(x, position, mask)
+        other = network()(x[:, order], position[:, order], mask[:, order])
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 12), st.integers(1, 8))
+@settings(max_examples=30, deadline=None)
+def test_masked_electrodes_are_as_if_they_were_not_there(seed: int, channels: int, extra: int) -> None:
+    x, position, mask = windows(seed, 2, channels)
+    more_x, more_position, _ = windows(seed + 1, 2, extra)
+    with torch.no_grad():
+        alone = network()(x, position, mask)
+        padded = network()(
+            torch.cat([x, 1e3 * more_x], 1),
+            torch.cat([position, more_position], 1),
+            torch.cat([mask, torch.ones(2, extra, 5, dtype=torch.bool)], 1),
+        )
+    for a, b in zip(alone, padded, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_a_fully_masked_item_gives_finite_numbers_and_leaves_the_others_alone() -> None:
+    x, position, mask = windows(1, 3, 6)
+    net = network()
+    with torch.no_grad():
+        before = net(x, position, mask)
+        mask[1] = True
+        after = net(x, position, mask)
+    for a, b in zip(before, after, strict=True):
+        assert torch.isfinite(b).all()
+        torch.testing.assert_close(a[[0, 2]], b[[0, 2]])
+
+
+def test_summary_is_mean_and_slopes_of_the_usable_electrodes() -> None:
+    x, position, mask = windows(2, 1, 12)
+    net = FocusNetwork(NetworkShape(slope_ridge=1e-9))
+    with torch.no_grad():
+        summary = net.paths(x, position, mask).summary.numpy().reshape(3, 8)
+    rows = (~mask[0]).numpy()
+    values = x[0].numpy()[rows]
+    place = np.repeat(position[0].numpy()[:, None] / 0.09, 5, axis=1)[rows]
+    np.testing.assert_allclose(summary[0], values.mean(0), atol=1e-5)
+    for row, axis in ((1, 0), (2, 1)):
+        slope = np.polyfit(place[:, axis], values, 1)[0]
+        np.testing.assert_allclose(summary[row], slope, atol=1e-4)
+
+
+def test_ood_is_about_one_for_usual_windows_and_large_for_strange_ones() -> None:
+    net = FocusNetwork()
+    x, position, _ = windows(3, 600, 8)
+    mask = torch.zeros(600, 8, 5, dtype=torch.bool)
+    with torch.no_grad():
+        net.set_distribution(net.paths(x[:500], position[:500], mask[:500]).summary)
+        usual = net(x[500:], position[500:], mask[500:])[2]
+        strange = net(x[500:] + 3.0, position[500:], mask[500:])[2]
+    assert float(usual.mean()) == pytest.approx(1.0, abs=0.25)
+    assert float(strange.min()) > 5 * float(usual.max())
+
+
+def test_spread_is_the_disagreement_of_the_members() -> None:
+    net = network()
+    x, position, mask = windows(4, 5, 8)
+    with torch.no_grad():
+        free, by_place = net.logits(net.paths(x, position, mask))
+        logit, spread, _ = net(x, position, mask)
+    members = 0.5 * (free + by_place) * 0.7
+    torch.testing.assert_close(spread, members.std(1, unbiased=False))
+    torch.testing.assert_close(logit, members.mean(1) - 0.2)
