@@ -156,7 +156,9 @@ def _parse(message: str | bytes) -> Command | Reply:
     try:
         return model.model_validate(fields)
     except ValidationError as problem:
-        return error("bad_message", _sentence(problem), message_id)
+        # The contract answers a subscription to a topic that does not exist with `bad_message`, word for word.
+        unheard = model is Unsubscribe and _is_unknown_topic(problem)
+        return error("unknown_topic" if unheard else "bad_message", _sentence(problem), message_id)
 
 
 def _known(kind: str) -> str:
@@ -183,6 +185,11 @@ def _short(text: object, most: int = 64) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
+def _is_unknown_topic(problem: ValidationError) -> bool:
+    first = problem.errors(include_url=False)[0]
+    return first["type"] == "literal_error" and first["loc"][0] == "topics"
+
+
 def _sentence(problem: ValidationError) -> str:
     first = problem.errors(include_url=False)[0]
     where = ""
@@ -191,6 +198,6 @@ def _sentence(problem: ValidationError) -> str:
             where += f"[{part}]"
         elif not where:
             where = part
-    if first["type"] == "literal_error" and first["loc"][0] == "topics":
+    if _is_unknown_topic(problem):
         return f"{where}: unknown topic '{_short(first['input'])}'"
     return f"{where}: {_short(first['msg'], 200)}"

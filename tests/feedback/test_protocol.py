@@ -90,6 +90,7 @@ def _deep(value: object, limit: int) -> bool:
     ("message", "code", "words"),
     [
         ({"type": "subscribe", "id": 1, "stream": "*", "topics": ["focus", "status", "foo"]}, "bad_message", "topics[2]: unknown topic 'foo'"),  # noqa: E501
+        ({"type": "unsubscribe", "stream": "*", "topics": ["foo"]}, "unknown_topic", "unknown topic 'foo'"),
         ({"type": "subscribe", "id": 1, "topics": ["focus"]}, "bad_message", "stream: "),
         ({"type": "subscribe", "stream": "*", "topics": "focus"}, "bad_message", "topics: "),
         ({"type": "subscribe", "stream": "*", "topics": []}, "bad_message", "topics: "),
