@@ -74,7 +74,7 @@ class QualityRules:
     swing_uv: float = 200.0
     frontal_swing_uv: float = 600.0
     swing_hold_s: float = 0.4
-    contact_share: float = 0.1
+    contact_share: float = 0.5
     contact_s: float = 2.0
     pop_uv: float = 120.0
     pop_lag_s: float = 0.02
