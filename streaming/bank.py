@@ -92,7 +92,7 @@ class BankState:
 
     def room(self, n_samples: int) -> Hops:
         """Make room for the hops that can end within so many samples."""
-        n_hops = int(n_samples / self.per_hop) + 2
+        n_hops = n_samples * self.per_hop.denominator // self.per_hop.numerator + 2
         n, n_bands = self.rows.shape[1], self.bands.shape[0]
         return (
             np.empty((n_hops, n, n_bands), dtype=np.float32),
