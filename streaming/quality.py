@@ -1,4 +1,6 @@
-"""Signal quality rules: what makes a channel's sample or token unusable, fixed from physics before any label was seen.
+"""Signal quality rules: what makes a channel's sample or token unusable, from physics and without any label.
+
+The numbers are not blind to the recordings, though: benchmarks/quality_rates.py says which were changed after a look.
 
 Two kinds of rule. An *event* is found in the sample where it happens; the channel is unusable from there for as long
 as the filters ring from it, and the token's power is averaged over the usable samples only. A *token* rule looks at
