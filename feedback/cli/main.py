@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bci.errors import ConfigError, FocusloopError
+from bci.errors import BaselineRefusedError, ConfigError, FocusloopError
 
 COMMANDS = {
     "demo": "everything on this machine, no hardware: a simulated participant, scored, the page in a browser",
@@ -88,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FocusloopError as error:
         if args.debug:
             raise
-        print(f"focusloop {args.command}: {error}", file=sys.stderr)
+        refused = f"baseline refused: {error.code}: " if isinstance(error, BaselineRefusedError) else ""
+        print(f"focusloop {args.command}: {refused}{error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         return 130

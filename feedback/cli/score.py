@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from bci.errors import BaselineRefusedError, ConfigError, FileFormatError
+from bci.errors import ConfigError, FileFormatError
 from feedback.cli.options import mains
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.calibrate_from:
         path, span = parse_span(args.calibrate_from)
         rest = recording if path == Path(args.file) else read_recording(path, stream=args.stream, montage=montage)
-        try:
-            baseline = scorer.baseline(rest, span)
-        except BaselineRefusedError as error:
-            raise BaselineRefusedError(error.code, f"baseline refused: {error.code}: {error}") from error
+        baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
     with _progress(recording) as advance:
         scores = scorer.score(recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance)

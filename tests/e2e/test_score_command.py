@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from focusloop_process import run_focusloop
 
@@ -20,17 +21,19 @@ def muse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recording") / "muse.csv"
     source = open_source("simulator:focus?seed=2&speed=0&rate=256&montage=TP9,AF7,AF8,TP10&channels=4")
     source.open()
-    count = 0
+    pieces: list[np.ndarray] = []
+    while sum(map(len, pieces)) < 120 * 256:
+        chunk = source.read(2560, 1.0)
+        assert chunk is not None
+        pieces.append(chunk.data)
+    source.close()
+    samples = np.concatenate(pieces)[: 120 * 256]
+    samples = samples - np.median(samples, axis=0)  # a Muse is AC-coupled: offsets do not come through
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["timestamps", "TP9", "AF7", "AF8", "TP10", "Right AUX"])
-        while count < 120 * 256:
-            chunk = source.read(2560, 1.0)
-            assert chunk is not None
-            for row in chunk.data:
-                writer.writerow([f"{1.6e9 + count / 256:.3f}", *(f"{value:.3f}" for value in row), "0.0"])
-                count += 1
-    source.close()
+        for count, row in enumerate(samples):
+            writer.writerow([f"{1.6e9 + count / 256:.3f}", *(f"{value:.3f}" for value in row), "0.0"])
     return path
 
 

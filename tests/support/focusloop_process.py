@@ -85,6 +85,8 @@ class Serve:
         self.exit_code = self.process.wait(PATIENCE_S)
         took = time.monotonic() - begun
         self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
         return took
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
