@@ -6,7 +6,8 @@ First a table per file: share of windows that can be scored (4 s, at least half 
 `inference.validity`; channels listed in `BROKEN` are left out of it), and per channel the share of usable tokens with
 the flags that were raised. Then the rates: for the channels in `BROKEN` the share of tokens that were *not* taken out,
 for the other channels of the folders outside muse-bird (and without jp_confused1) the share that were. `BROKEN` was
-written before the first run of the rules, from the notes of the data sets and a table of each channel's band amplitudes, extremes and hum.
+written before the first run of the rules, from the notes of the data sets and a table of each channel's band
+amplitudes, extremes and hum.
 
 Last, known faults put into stretches of real recordings. The stretches are chosen by the rules themselves (no flag in
 any channel), so this part measures misses and says nothing about false alarms.
