@@ -166,6 +166,9 @@ def _lsl() -> Finding:
 
     import pylsl
 
+    from bci.lsl.setup import configure
+
+    configure()
     name = f"focusloop-doctor-{uuid.uuid4().hex[:8]}"
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Doctor", 1, 0.0, source_id=name))
     found = pylsl.resolve_byprop("source_id", name, timeout=2.0)

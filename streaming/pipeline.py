@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from bci.errors import ConfigError, UnsupportedStreamError
+from bci.errors import ConfigError
+from bci.limits import check_scorable
 from bci.types import Channel, Chunk, StreamSpec
 from streaming.bank import BankState, open_bank
 from streaming.features import SCHEMA, FeatureSchema
@@ -18,8 +19,6 @@ from streaming.filterbank import Mains, design
 from streaming.timeline import RegularBlock, Timeline, TimelineReport
 from streaming.types import FeatureFrame
 
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 4096.0
-MOST_CHANNELS = 256
 KEPT_RESETS = 16
 
 LINE_SEEN_UV = 1.0
@@ -148,7 +147,7 @@ class Pipeline:
         reason
             For the report.
         """
-        _check(spec)
+        check_scorable(spec)
         self.spec = spec
         self.columns = spec.scored or tuple(i for i, c in enumerate(spec.channels) if c.kind == "eeg")
         self.channels: tuple[Channel, ...] = tuple(spec.channels[i] for i in self.columns)
@@ -282,22 +281,3 @@ def _hops_a_token(token_s: float, hop_s: float) -> int:
         msg = f"hop of {hop_s:g} s: the token of {token_s:g} s is no whole number of hops; take 0.04 or 0.1"
         raise ConfigError(msg)
     return hops
-
-
-def _check(spec: StreamSpec) -> None:
-    n_eeg = sum(c.kind == "eeg" for c in spec.channels)
-    if n_eeg == 0:
-        msg = f"{spec.device}: none of its {len(spec.channels)} channels is EEG; there is nothing to score"
-        raise UnsupportedStreamError(msg)
-    n_taken = len(spec.scored) or n_eeg
-    if n_taken > MOST_CHANNELS:
-        msg = f"{spec.device}: {n_taken} EEG channels, at most {MOST_CHANNELS} can be scored; choose some by `montage=`"
-        raise UnsupportedStreamError(msg)
-    rate = spec.nominal_rate_hz
-    if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
-        told = "irregular" if rate == 0.0 else f"{rate:g} Hz"
-        msg = (
-            f"{spec.device}: its rate is {told}; EEG is scored from {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz, "
-            "set the device or its streaming program to a rate between them"
-        )
-        raise UnsupportedStreamError(msg)

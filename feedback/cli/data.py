@@ -17,18 +17,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or download and check."""
+    from feedback.cli.progress import progress_bar
     from inference.training.datasets import data_root, download, survey
 
     root = args.to or data_root()
     if args.name:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task(args.name, total=None)
+        with progress_bar(args.name) as show:
 
             def advance(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total)
+                show(args.name, done / total)
 
             folder = download(args.name, root, advance)
         print(folder)

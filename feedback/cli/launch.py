@@ -7,6 +7,8 @@ import threading
 import webbrowser
 
 from bci.config import Config
+from bci.lsl.setup import configure
+from bci.uri import parse_uri
 from feedback.outlets.lsl import LslOutlets
 from feedback.outlets.osc import OscOutlet, parse_osc_target
 from feedback.participants import LiveParticipants, Outlet
@@ -44,6 +46,7 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         debug=debug,
     )
     token = operator_token(settings)
+    configure(_known_peers(config))
     outlets: list[Outlet] = [LslOutlets()]
     if service.osc is not None:
         outlets.append(OscOutlet(*parse_osc_target(service.osc)))
@@ -59,3 +62,9 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
             threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
     run_service(settings, participants, metrics=metrics, announce=announce)
+
+
+def _known_peers(config: Config) -> set[str]:
+    """Gather the peers of all LSL sources: liblsl learns them once a process."""
+    uris = [parse_uri(text) for one in config.participants for text in one.sources]
+    return {peer for uri in uris for peer in uri.params.get("known_peers", "").split(",") if peer}

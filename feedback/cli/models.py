@@ -29,13 +29,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(listed, indent=1))
         return 0
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("model", "usable", "window", "trained on", "folder")
     for model in listed:
-        usable = "yes" if model["usable"] else f"no: {model['problem']}"
-        window = f"{model['window_s']:g} s" if "window_s" in model else ""
-        table.add_row(str(model["id"]), usable, window, str(model.get("licence", "")), str(model["folder"]))
-    Console().print(table)
+        print(f"{model['id']}: {'usable' if model['usable'] else 'NOT usable: ' + str(model['problem'])}")
+        if "licence" in model:
+            print(f"    window {model['window_s']:g} s, trained on {model['licence']}")
+        print(f"    {model['folder']}")
     return 0 if any(model["usable"] for model in listed) else 1

@@ -6,16 +6,16 @@ import argparse
 import csv
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bci.errors import ConfigError, FileFormatError
 from feedback.cli.options import mains
+from feedback.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from bci.files import Recording
     from inference.offline import RecordingScorer, Span
     from inference.types import FocusScore
 
@@ -64,7 +64,11 @@ def run(args: argparse.Namespace) -> int:
         rest = recording if path == Path(args.file) else read_recording(path, stream=args.stream, montage=montage)
         baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
-    with _progress(recording) as advance:
+    with progress_bar("scoring") as show:
+
+        def advance(done_s: float) -> None:
+            show("scoring", done_s / max(recording.duration_s, 1e-9))
+
         scores = scorer.score(recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance)
         with _output(args.out) as target:
             tally = write_table(scores, float(recording.stamps_s[0]), target)
@@ -138,24 +142,6 @@ def _output(path: Path | None) -> Generator[TextIO]:
         raise FileFormatError(msg) from error
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _progress(recording: Recording) -> Generator[Callable[[float], None] | None]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("scoring", total=float(recording.stamps_s[-1] - recording.stamps_s[0]))
-
-        def advance(done_s: float) -> None:
-            bar.update(task, completed=done_s)
-
-        yield advance
 
 
 def _summarise(tally: Counter[str], scorer: RecordingScorer) -> None:

@@ -52,6 +52,12 @@ class OscOutlet:
             msg = f"--osc {host}:{port}: {error}"
             raise ConfigError(msg) from error
 
+    def open(self, stream: str, *, origin: str = "live", model: str = "") -> None:
+        """Nothing to open: a datagram has no connection."""
+
+    def remove(self, stream: str) -> None:
+        """Nothing to end, either."""
+
     def on_score(self, stream: str, score: Mapping[str, Any]) -> None:
         """Send a score (fields of the `focus` message)."""
         from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder

@@ -218,11 +218,11 @@ def test_free_electrodes_are_judged_though_not_scored() -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (replace(SPEC, channels=()), "none of its 0 channels is EEG"),
+        (replace(SPEC, channels=()), "the stream has no channels"),
         (replace(SPEC, channels=(Channel("x", kind="aux"),)), "none of its 1 channels is EEG"),
         (replace(SPEC, channels=SPEC.channels * 40), "320 EEG channels, at most 256"),
         (replace(SPEC, nominal_rate_hz=0.0), "irregular"),
-        (replace(SPEC, nominal_rate_hz=50.0), "50 Hz; EEG is scored from 100"),
+        (replace(SPEC, nominal_rate_hz=50.0), "rate is 50 Hz, 100 to 4096 Hz"),
         (replace(SPEC, nominal_rate_hz=20_000.0), "20000 Hz"),
         (replace(SPEC, nominal_rate_hz=float("nan")), "rate is nan"),
     ],

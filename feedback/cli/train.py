@@ -1,0 +1,37 @@
+"""`focusloop train`: from EEGMAT to a model folder with its card."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of EEGMAT ($FOCUSLOOP_DATA/eegmat)")
+    parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of models")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml, as lies beside each model")
+    parser.add_argument("--seed", type=int, help="another seed than the recipe's")
+    parser.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where torch computes")
+    parser.epilog = (
+        "example: focusloop train --out my-models\n"
+        "Needs the extra `train` (torch, onnx, scikit-learn). Prints the folder of the model; measure and compare\n"
+        "with `focusloop evaluate focus`, use with `--models-dir my-models`."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and export."""
+    from feedback.cli.progress import progress_bar
+    from feedback.cli.training_extra import require_training
+
+    require_training()
+    from inference.training.config import load_config
+    from inference.training.recipe import train
+
+    wishes = {"seed": args.seed, "device": args.device}
+    config = load_config(args.config).model_copy(update={k: v for k, v in wishes.items() if v is not None})
+    with progress_bar("training") as advance:
+        folder = train(config, data=args.data, out=args.out, progress=advance)
+    print(folder)
+    return 0
