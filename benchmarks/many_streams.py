@@ -1,0 +1,75 @@
+"""64 streams into one service that has one core: ages, share of the core, memory a stream.
+
+The outlets (one process) and the client share the other cores. Memory is taken once what is held for replay is full.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.children import Service, listen, outlets, service
+from benchmarks.latency import against_outlets, read_log
+from benchmarks.table import Ages, Row, Setting
+
+STREAMS = 64
+P99_MS = 20.0
+STREAM_MIB = 1.0
+REPLAY_S = 32.0
+"""The hub holds the last 30 s."""
+
+
+def rows(setting: Setting) -> list[Row]:
+    seconds, rest_s = (6.0, 2.0) if setting.quick else (30.0, REPLAY_S)
+    names = [f"p{i:02d}" for i in range(STREAMS)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        log = folder / "pushes.log"
+        with (
+            outlets(log, streams=STREAMS, core=0),
+            service(folder / "data", setting.models_dir, core=1 if cores > 1 else None) as running,
+        ):
+            _add(running, names[0], 0)
+            listen(running.ws_url, rest_s, names[:1], core=0)
+            one_mib = running.rss_mib()
+            began_s = time.monotonic()
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda i: _add(running, names[i], i), range(1, STREAMS)))
+            added_s = time.monotonic() - began_s
+            listen(running.ws_url, rest_s, names, core=0)
+            all_mib = running.rss_mib()
+            cpu_s, began_s = running.cpu_s(), time.monotonic()
+            heard = listen(running.ws_url, seconds, names, core=0)
+            share = (running.cpu_s() - cpu_s) / (time.monotonic() - began_s)
+        ages, raw = Ages.of(heard["age_ms"]), Ages.of(against_outlets(heard, read_log(log)))
+    a_stream = (all_mib - one_mib) / (STREAMS - 1)
+    pinned = "one core" if cores > 1 else "not pinned"
+    told = (
+        f"against the outlets' own stamps {raw}; {heard['valid']:.0%} valid, {heard['missed']} of "
+        f"{len(heard['age_ms'])} messages missed; {STREAMS - 1} streams added in {added_s:.1f} s"
+    )
+    return [
+        Row(
+            f"{STREAMS} streams of 8 ch × 250 Hz, service on {pinned}: newest sample → client, p50 / p99",
+            f"p99 ≤ {P99_MS:g} ms",
+            str(ages),
+            told,
+            ages.p99 <= P99_MS,
+        ),
+        Row("the same, share of the core", "", f"{share:.0%}", f"{len(heard['age_ms']) / seconds:.0f} scores/s"),
+        Row(
+            "the same, memory a stream",
+            f"≤ {STREAM_MIB:g} MB",
+            f"{a_stream:.2f} MiB",
+            f"{one_mib:.0f} MiB with one stream, {all_mib:.0f} MiB with {STREAMS}",
+            a_stream <= STREAM_MIB,
+        ),
+    ]
+
+
+def _add(running: Service, name: str, number: int) -> None:
+    running.post("/v1/streams", {"id": name, "sources": [f"lsl:name=bench-{number:02d}"]})

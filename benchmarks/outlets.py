@@ -1,0 +1,79 @@
+"""A program that is not ours: plain pylsl outlets of EEG-like noise, stamped with `local_clock()` as they are pushed.
+
+    python -m benchmarks.outlets LOG STREAMS CHANNELS RATE_HZ CHUNK
+
+Several streams send in turn, evenly spread over the time of a chunk, as headsets that know nothing of each other do on
+average. LOG gets (stream, stamp) as two float64 a push: the stamp is that of the newest sample.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+
+import numpy as np
+import pylsl
+
+LABELS = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "O1", "O2")
+BUFFER_S = 64
+
+
+def eeg_like(rate_hz: float, channels: int, seconds: int = BUFFER_S, seed: int = 1) -> np.ndarray:
+    """Make a 1/f background with an alpha rhythm, float32 (samples, channels), µV; its end meets its beginning."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * rate_hz)
+    hz = np.fft.rfftfreq(n, 1.0 / rate_hz)
+    shape = np.where(hz >= 0.5, 1.0 / np.maximum(hz, 0.5), 0.0) + 0.15 * np.exp(-0.5 * ((hz - 10.0) / 0.8) ** 2)
+    spectrum = shape[:, None] * (rng.normal(size=(len(hz), channels)) + 1j * rng.normal(size=(len(hz), channels)))
+    signal_uv = np.fft.irfft(spectrum, n, axis=0)
+    return (signal_uv / signal_uv.std(axis=0) * 12.0).astype(np.float32)
+
+
+def open_outlet(number: int, channels: int, rate_hz: float) -> pylsl.StreamOutlet:
+    name = f"bench-{number:02d}"
+    info = pylsl.StreamInfo(name, "EEG", channels, rate_hz, pylsl.cf_float32, f"{name}-source")
+    described = info.desc().append_child("channels")
+    for i in range(channels):
+        channel = described.append_child("channel")
+        channel.append_child_value("label", LABELS[i % len(LABELS)])
+        channel.append_child_value("unit", "microvolts")
+        channel.append_child_value("type", "EEG")
+    return pylsl.StreamOutlet(info)
+
+
+def main() -> None:
+    path, streams, channels, rate_hz, chunk = sys.argv[1], *map(float, sys.argv[2:6])
+    n, size = int(streams), int(chunk)
+    outlets = [open_outlet(i, int(channels), rate_hz) for i in range(n)]
+    samples = eeg_like(rate_hz, int(channels))
+    stopping = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    print("ready", flush=True)
+    period_s = size / rate_hz
+    begin_s = pylsl.local_clock() + 0.1
+    push = 0
+    with open(path, "wb") as log:
+        while not stopping:
+            turn, stream = divmod(push, n)
+            wait_s = begin_s + (turn + stream / n) * period_s - pylsl.local_clock()
+            if wait_s > 0.0:
+                time.sleep(wait_s)
+            at = ((turn + 37 * stream) * size) % (len(samples) - size)
+            stamp_s = pylsl.local_clock()
+            if size == 1:
+                outlets[stream].push_sample(samples[at], stamp_s)
+            else:
+                outlets[stream].push_chunk(samples[at : at + size], stamp_s)
+            log.write(np.array([stream, stamp_s]).tobytes())
+            push += 1
+
+
+if __name__ == "__main__":
+    main()
