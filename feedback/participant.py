@@ -12,6 +12,7 @@ from bci.types import StreamSpec
 from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
+from inference.baseline import Baseline
 from inference.bundle import ModelBundle
 from inference.scorer import StreamScorer
 from inference.session import FocusSession
@@ -52,6 +53,8 @@ class Participant:
     status: StreamStatus = field(default_factory=lambda: StreamStatus("connecting"))
     answered: threading.Event = field(default_factory=threading.Event)
     """Set when the device has answered, with a signal or an error."""
+    recorded_baseline: Baseline | None = None
+    """From the recording that the configuration names."""
     calibration: CalibrationRun | None = None
     paused: bool = False
     notes: list[str] = field(default_factory=list)

@@ -12,7 +12,15 @@ import numpy as np
 
 from bci.clock import ClockAnchor, lsl_now_s
 from bci.config import Config, ParticipantConfig
-from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError
+from bci.errors import (
+    BaselineRefusedError,
+    ConfigError,
+    ConflictError,
+    FocusloopError,
+    NoSuchStreamError,
+    SourceError,
+)
+from bci.files import read_recording
 from bci.montage import eeg_channel
 from bci.registry import open_source
 from bci.types import Chunk, StreamSpec
@@ -24,8 +32,10 @@ from feedback.messages import bands_fields, focus_fields, quality_fields
 from feedback.participant import Participant
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics, Stage
+from inference.baseline import Baseline, rebind
 from inference.bundle import DEFAULT_MODEL, find_model
 from inference.listing import list_models
+from inference.offline import RecordingScorer, parse_span
 from inference.scorer import BatchScorer, Due, StreamScorer
 from inference.session import FocusSession, choose_providers
 from inference.types import FocusScore
@@ -93,6 +103,7 @@ class LiveParticipants:
         self._not_ready = "the service is starting"
         self._anchor = ClockAnchor.now()
         self._session(DEFAULT_MODEL)
+        self._configured = [(wish, self._enter(wish)) for wish in config.participants]
         metrics.before_scrape(self._refresh_metrics)
 
     # The service's port
@@ -106,8 +117,10 @@ class LiveParticipants:
 
     async def _open_configured(self) -> None:
         await asyncio.to_thread(_compile_signal_path)
-        for participant in self._config.participants:
-            self._open(participant)
+        for wish, person in self._configured:
+            if wish.baseline is not None:
+                await asyncio.to_thread(self._take_baseline, person, wish.baseline)
+            self._begin(person)
         self._not_ready = ""
 
     async def shutdown(self) -> None:
@@ -140,7 +153,8 @@ class LiveParticipants:
         wish = ParticipantConfig(
             id=stream, sources=tuple(sources), montage=tuple(montage) if montage else None, model=model
         )
-        person = self._open(wish)
+        person = self._enter(wish)
+        self._begin(person)
         await asyncio.to_thread(person.answered.wait, OPEN_WAIT_S)
         if person.status.state == "failed":
             detail = person.status.detail
@@ -350,7 +364,8 @@ class LiveParticipants:
         best = max(run.taken, key=lambda b: b.eyes == "open")
         run.scorer.use_baseline(best)
 
-    def _open(self, wish: ParticipantConfig) -> Participant:
+    def _enter(self, wish: ParticipantConfig) -> Participant:
+        """Make a participant; nothing is opened yet."""
         if wish.id in self._people:
             msg = f"there is a stream '{wish.id}' already; take another id, or DELETE it first"
             raise ConflictError(msg)
@@ -364,10 +379,22 @@ class LiveParticipants:
                 raise ConfigError(msg)
             uri = uri.with_montage(wish.montage)
         person = Participant(wish.id, uri, open_source(uri), self._session(wish.model or DEFAULT_MODEL))
-        person.status = StreamStatus("connecting")
         self._people[wish.id] = person
-        self._engine.add(wish.id, person.source, lambda spec: self._build(person, spec))
         return person
+
+    def _begin(self, person: Participant) -> None:
+        self._engine.add(person.id, person.source, lambda spec: self._build(person, spec))
+
+    def _take_baseline(self, person: Participant, text: str) -> None:
+        """Make the baseline that the configuration names; what is wrong with it is said in the stream's fallbacks."""
+        try:
+            path, span = parse_span(text)
+            recording = read_recording(path, montage=person.uri.montage)
+            person.recorded_baseline = RecordingScorer(person.model, mains=self._config.service.mains).baseline(
+                recording, span
+            )
+        except FocusloopError as error:
+            person.notes.append(f"baseline {text}: {error}")
 
     def _build(self, person: Participant, spec: StreamSpec) -> Pipeline:
         """Make pipeline and scorer once the device has said what it is. On the source's thread."""
@@ -375,15 +402,23 @@ class LiveParticipants:
         bundle = person.model.bundle
         scorer = StreamScorer(person.id, spec, bundle, SCHEMA, hop_s=HOP_S, group_delay_s=pipeline.group_delay_s)
         scorer.paused = person.paused
-        baseline, note = self._store.find(scorer.owner)
-        scorer.use_baseline(baseline)
-        if note:
-            person.notes.append(note)
+        scorer.use_baseline(self._baseline_for(person, scorer))
         person.spec, person.pipeline, person.display = spec, pipeline, DisplayTap(spec)
         person.scorer = scorer
         for outlet in self._outlets:
             outlet.open(person.id, origin=spec.origin, model=bundle.id)
         return pipeline
+
+    def _baseline_for(self, person: Participant, scorer: StreamScorer) -> Baseline | None:
+        if person.recorded_baseline is not None:
+            try:
+                return rebind(person.recorded_baseline, scorer.owner)
+            except BaselineRefusedError as error:
+                person.notes.append(str(error))
+        baseline, note = self._store.find(scorer.owner)
+        if note and note not in person.notes:
+            person.notes.append(note)
+        return baseline
 
     def _session(self, model_id: str) -> FocusSession:
         service = self._config.service

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
-from streaming.pipeline import Pipeline
-
-from bci.errors import BaselineRefusedError, UnsupportedStreamError
+from bci.errors import BaselineRefusedError, ConfigError, UnsupportedStreamError
 from bci.files import Recording
 from bci.montage import canonical_label
 from bci.types import Channel, Chunk, StreamSpec
@@ -19,6 +18,7 @@ from inference.scorer import BatchScorer, StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore
 from streaming.features import SCHEMA
+from streaming.pipeline import Pipeline
 
 HOP_S = 0.1
 """Ten scores a second."""
@@ -35,6 +35,28 @@ class Span:
 
     start_s: float = 0.0
     stop_s: float | None = None
+
+
+def parse_span(text: str) -> tuple[Path, Span]:
+    """Read `FILE[@START:STOP]`.
+
+    Raises
+    ------
+    ConfigError
+        If the span is none.
+    """
+    name, at, span = text.rpartition("@")
+    if not at or Path(text).exists():
+        return Path(text), Span()
+    start, colon, stop = span.partition(":")
+    try:
+        first, last = float(start or 0.0), float(stop) if stop else None
+    except ValueError:
+        colon, first, last = "", 0.0, None
+    if not colon or first < 0 or (last is not None and last <= first):
+        msg = f"'{text}': expected FILE@START:STOP in seconds, for example rest.edf@0:30"
+        raise ConfigError(msg)
+    return Path(name), Span(first, last)
 
 
 def keep_channels(spec: StreamSpec, labels: Sequence[str]) -> StreamSpec:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from bci.errors import ConfigError, FileFormatError
+from bci.errors import FileFormatError
 from feedback.cli.options import mains
 from feedback.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from inference.offline import RecordingScorer, Span
+    from inference.offline import RecordingScorer
     from inference.types import FocusScore
 
 HEADER = ("t_s", "value", "raw", "valid", "reason", "confidence", "quality", "calibrated")
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Score and write the table."""
     from bci.files import read_recording
     from inference.bundle import DEFAULT_MODEL, find_model
-    from inference.offline import RecordingScorer
+    from inference.offline import RecordingScorer, parse_span
     from inference.session import FocusSession
 
     session = FocusSession(find_model(args.model or DEFAULT_MODEL, args.models_dir))
@@ -74,30 +74,6 @@ def run(args: argparse.Namespace) -> int:
             tally = write_table(scores, float(recording.stamps_s[0]), target)
     _summarise(tally, scorer)
     return 0
-
-
-def parse_span(text: str) -> tuple[Path, Span]:
-    """Read `FILE[@START:STOP]`.
-
-    Raises
-    ------
-    ConfigError
-        If the span is none.
-    """
-    from inference.offline import Span
-
-    name, at, span = text.rpartition("@")
-    if not at or Path(text).exists():
-        return Path(text), Span()
-    start, colon, stop = span.partition(":")
-    try:
-        first, last = float(start or 0.0), float(stop) if stop else None
-    except ValueError:
-        colon, first, last = "", 0.0, None
-    if not colon or first < 0 or (last is not None and last <= first):
-        msg = f"'{text}': expected FILE@START:STOP in seconds, for example rest.edf@0:30"
-        raise ConfigError(msg)
-    return Path(name), Span(first, last)
 
 
 def write_table(scores: Iterator[FocusScore], begin_s: float, target: TextIO) -> Counter[str]:
