@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from bci.types import Origin, SourceState
+from inference.types import Reason
+
 Topic = Literal[
     "focus",
     "status",
@@ -137,7 +140,7 @@ class AddStream(RequestBody):
 class StartCalibration(RequestBody):
     """Record a baseline."""
 
-    seconds: Annotated[float, Field(ge=5.0, le=600.0)] = 30.0
+    seconds: Annotated[float, Field(ge=5.0, le=300.0)] = 30.0
     phases: Annotated[list[Literal["eyes_open", "eyes_closed"]], Field(min_length=1, max_length=8)] = ["eyes_open"]
 
 
@@ -179,27 +182,13 @@ class Focus(_Addressed):
     type: Literal["focus"]
     t_unix_s: float
     t_lsl_s: float | None = Field(description="Corrected stamp of the newest sample used, LSL clock; null before any")
-    origin: Literal["live", "file", "simulator"]
+    origin: Origin
     value: _Unit | None = Field(description="Calibrated probability after smoothing")
     steady: _Unit | None = Field(description="Causal 20-s mean of valid scores")
     relative: _Unit | None = Field(description="Place among this person's own scores of the session; 0.5 = as usual")
     raw: _Unit | None = Field(description="Calibrated probability before smoothing")
     valid: bool
-    reason: (
-        Literal[
-            "paused",
-            "no_data",
-            "stale",
-            "not_worn",
-            "unassigned",
-            "poor_contact",
-            "artifact",
-            "warming_up",
-            "out_of_distribution",
-            "baseline_mismatch",
-        ]
-        | None
-    )
+    reason: Reason | None
     confidence: _Unit | None = Field(description="Expected accuracy, as the model card defines it")
     quality: _Unit | None = Field(description="Share of usable channel-time")
     calibrated: bool
@@ -216,7 +205,7 @@ class Status(_Addressed):
     """State of a stream."""
 
     type: Literal["status"]
-    state: Literal["connecting", "streaming", "stalled", "reconnecting", "closed", "failed"]
+    state: SourceState
     detail: str
     rate_hz: float | None
     lost_samples: int
