@@ -6,11 +6,13 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
@@ -88,11 +90,14 @@ def fit(
     network = FocusNetwork(NetworkShape(bands=len(population), members=config.members, width=config.width))
     _set_constants(network, sampler)
     network.to(config.device)
-    bags = torch.from_numpy(_bags(len(learn), config.members, generator)).to(config.device)
+    bags = torch.from_numpy(_bags(len(learn), config, generator)).to(config.device)
     checks = _checks(stop, population, config)
     total = steps if steps is not None else config.steps
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total, config.warmup_steps))
+    # a running average of the weights is steadier than the last step, and is what is kept
+    averaging = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.averaging), use_buffers=False)
+    averaged = cast("FocusNetwork", averaging.module)
     best, best_loss, best_step, waited = copy.deepcopy(network.state_dict()), math.inf, 0, 0
     for step in range(1, total + 1):
         batch = sampler.draw()
@@ -100,18 +105,18 @@ def fit(
         _loss(network, batch, bags, config).backward()
         optimiser.step()
         schedule.step()
+        averaging.update_parameters(network)
         if progress is not None:
             progress(step / total)
         if not checks or step % config.check_every:
             continue
-        loss = _check(network, checks)
+        loss = _check(averaged, checks)
         waited = 0 if loss < best_loss else waited + 1
         if loss < best_loss:
-            best, best_loss, best_step = copy.deepcopy(network.state_dict()), loss, step
+            best, best_loss, best_step = copy.deepcopy(averaged.state_dict()), loss, step
         if waited >= config.patience:
             break
-    if checks:
-        network.load_state_dict(best)
+    network.load_state_dict(best if checks else averaged.state_dict())
     return Fitted(network.cpu().eval(), population, best_step if checks else total)
 
 
@@ -175,28 +180,31 @@ class _Sampler:
         x = (batch.x + torch.from_numpy(noise)) * ~mask[..., None]
         return Batch(*(part.to(config.device) for part in batch._replace(x=x, mask=mask)))
 
-    def plain(self, reference: Reference, count: int) -> Batch:
-        """Windows of random montages without noise."""
-        bank = self._banks[reference]
+    def whole(self, count: int) -> Batch:
+        """Windows against rest, all channels, without noise."""
+        return self._banks["baseline"].take(self.rows("baseline", count))
+
+    def plain(self, count: int) -> Batch:
+        """Windows against rest, of one random montage, without noise."""
+        bank = self._banks["baseline"]
         channels = montages(bank.relative.shape[1], self._generator, self._config)
-        return bank.take(self.rows(reference, count), channels)
+        return bank.take(self.rows("baseline", count), channels)
 
 
 def _set_constants(network: FocusNetwork, sampler: _Sampler) -> None:
-    whole = sampler.plain("baseline", _SCALE_WINDOWS)
+    whole = sampler.whole(_SCALE_WINDOWS)
     network.set_scales(whole.x, whole.position_m, whole.mask)
-    parts = [sampler.plain("baseline", _SCALE_WINDOWS // 16) for _ in range(16)]
+    parts = [sampler.plain(_SCALE_WINDOWS // 16) for _ in range(16)]
     with torch.no_grad():
         summaries = [network.paths(part.x, part.position_m, part.mask).summary for part in parts]
     network.set_distribution(torch.cat(summaries))
 
 
-def _bags(
-    people: int, members: int, generator: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """How often each person is in each member's resample, (people, members)."""
-    draws = generator.multinomial(people, np.full(people, 1.0 / people), size=members)
-    return np.ascontiguousarray(draws.T.astype(np.float32))
+def _bags(people: int, config: TrainingConfig, generator: np.random.Generator) -> NDArray[np.float32]:
+    """Weight of each person for each member, (people, members)."""
+    draws = generator.multinomial(people, np.full(people, 1.0 / people), size=config.members)
+    weights = (1.0 - config.resample) + config.resample * draws.T
+    return np.ascontiguousarray(weights.astype(np.float32))
 
 
 def _rate(step: int, total: int, warmup: int) -> float:

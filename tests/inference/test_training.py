@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from generated_people import generated_person
+from generated_people import generated_person, generated_series
 
 from bci.errors import ConfigError
 from inference.bundle import load_bundle
 from inference.training.config import TrainingConfig, load_config
+from inference.training.corpus import Person
 from inference.training.evaluate import fit_folds, fold_of, out_of_fold, report
 from inference.training.fit import fit
 from inference.training.recipe import train, train_on
@@ -70,6 +72,12 @@ def test_train_writes_a_model_that_loads_and_falls_with_alpha(corpus: list, tmp_
     assert card.metrics["rest_30s_8ch"]["coverage"] > 0.9
 
 
+def test_early_stopping_keeps_an_early_step_where_there_is_nothing_to_learn() -> None:
+    people = [generated_person(seed, effect=0.0) for seed in range(20, 24)]
+    eager = TINY.model_copy(update={"learning_rate": 0.1, "steps": 100, "patience": 2, "summary_l2": 0.0})
+    assert 0 < fit(people, eager, seed=0).steps < 60
+
+
 def test_response_time_lies_between_the_smoothing_and_the_window(corpus: list) -> None:
     network = fit(corpus, TINY, seed=0, steps=30).network
     assert 1.0 < response_time_s(network) < 5.0
@@ -88,19 +96,21 @@ def test_running_windows_look_at_the_past_only() -> None:
     person = generated_person(0)
     usual = population_mean([person])
     whole = running_windows(person, 0, usual, step=1)[0]
-    cut = person.rest
-    short = type(person)(person.id, type(cut)(cut.relative[:300], cut.usable[:300], cut.flags[:300], cut.labels, cut.positions_m), person.task)  # fmt: skip
+    rest = person.rest
+    cut = replace(rest, relative=rest.relative[:300], usable=rest.usable[:300], flags=rest.flags[:300])
+    short = replace(person, rest=cut)
     part = running_windows(short, 0, usual, step=1)[0]
     np.testing.assert_array_equal(part.reference, whole.reference[: len(part)])
 
 
 def test_recordings_with_fewer_electrodes_are_filled_with_masked_ones() -> None:
-    from generated_people import generated_series
-
-    generator = np.random.default_rng(0)
-    few = generated_series(generator, np.zeros((8, 8)), 0.0, seconds=40, channels=3)
-    person = type(generated_person(0))("few", few, few)
-    both = join([*baseline_windows(generated_person(1), 0, length_s=20, step=9), *baseline_windows(person, 1, length_s=20, step=9)])  # fmt: skip
+    few = generated_series(np.random.default_rng(0), np.zeros((8, 8)), 0.0, seconds=40, channels=3)
+    both = join(
+        [
+            *baseline_windows(generated_person(1), 0, length_s=20, step=9),
+            *baseline_windows(Person("few", few, few), 1, length_s=20, step=9),
+        ]
+    )
     batch = both.take(np.flatnonzero(both.person == 1))
     assert batch.mask[:, 3:].all()
     assert not batch.mask[:, :3].any()
