@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,6 +39,7 @@ class Serve:
     """`focusloop serve` on a free port, started on entering, ended by SIGTERM on leaving."""
 
     def __init__(self, data_dir: Path, *sources: str, options: Sequence[str] = ()) -> None:
+        self.data_dir = data_dir
         self._arguments = ["serve", "--port", "0", "--token", TOKEN, "--data-dir", str(data_dir), *options]
         for source in sources:
             self._arguments += ["--source", source]
@@ -98,13 +100,30 @@ class Serve:
                 raise AssertionError(f"never {what}:\n" + "\n".join(self.lines[-20:]))
             pause.wait(0.05)
 
-    def talk(self) -> Talk:
-        """Connect a plain `websockets` client and say hello."""
-        client = Talk(connect(self.url.replace("http", "ws") + "/v1/ws", subprotocols=["focusloop.v1.json"]))  # type: ignore[arg-type] - a plain list
-        client.say(type="hello", token=TOKEN, client="tests/1")
+    def open(self, **options: object) -> Talk:
+        """Connect a plain `websockets` client that says nothing yet; it holds whatever comes until it is read."""
+        options.setdefault("max_queue", None)
+        options.setdefault("subprotocols", ["focusloop.v1.json"])
+        return Talk(connect(self.url.replace("http", "ws") + "/v1/ws", **options))  # type: ignore[arg-type] - passed on
+
+    def talk(self, token: str = TOKEN, **options: object) -> Talk:
+        """Connect, and say hello."""
+        client = self.open(**options)
+        client.say(type="hello", token=token, client="tests/1")
         client.welcome = client.hear(PATIENCE_S)
         assert client.welcome["type"] == "welcome", client.welcome
         return client
+
+    @contextmanager
+    def stream(self, name: str, uri: str, **more: object) -> Iterator[dict[str, Any]]:
+        """Have a stream for a while; gives what the service says of it at first."""
+        added = self.http.post("/v1/streams", json={"id": name, "sources": [uri], **more})
+        assert added.status_code == 201, added.text
+        try:
+            yield added.json()
+        finally:
+            removed = self.http.delete(f"/v1/streams/{name}")
+        assert removed.status_code == 204, removed.text
 
     def messages(self, client: Talk, seconds: float = PATIENCE_S) -> Iterator[dict[str, Any]]:
         """Give what comes, for so long."""

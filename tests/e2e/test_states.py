@@ -1,0 +1,91 @@
+"""Every state of the contract, by what happens to a real outlet or source, as a client of the real process sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from focusloop_process import Serve
+from live_service import Talk
+from lsl_outlets import Announcement, OutletProcess, PacedOutlet, fresh_id
+from played_person import person
+
+EIGHT = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    with Serve(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Serve) -> Iterator[Talk]:
+    with service.talk() as talk:
+        talk.subscribe("status", "focus")
+        yield talk
+
+
+def until(service: Serve, client: Talk, state: str, says: str = "") -> dict[str, object]:
+    """The first status with a state and these words."""
+    return service.first(
+        client,
+        lambda m: m["type"] == "status" and m["state"] == state and says in m["detail"],
+        f"the state {state} ({says})",
+    )
+
+
+def test_an_outlet_that_dies_comes_back_and_comes_back_as_another(service: Serve, client: Talk) -> None:
+    cap = Announcement(n_channels=8, labels=EIGHT, units=("uV",) * 8)
+    with service.stream("cap", f"lsl:source_id={cap.source_id}") as view:
+        assert view["state"] == "connecting"
+        with OutletProcess(cap) as first:
+            until(service, client, "streaming")
+            service.first(client, lambda m: m["type"] == "focus" and m["t_lsl_s"] is not None, "samples")
+            first.kill()
+        until(service, client, "stalled")
+        stale = service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+        assert stale["value"] is None
+        until(service, client, "reconnecting", "is gone")
+        with OutletProcess(cap) as second:
+            until(service, client, "streaming")
+            lost = service.first(client, lambda m: m["type"] == "status" and m["lost_samples"] > 0, "loss counted")
+            assert lost["state"] == "streaming"
+            second.kill()
+        with OutletProcess(replace(cap, n_channels=4, labels=EIGHT[:4], units=("uV",) * 4)):
+            until(service, client, "failed", "came back with 4 channels, 8 expected")
+        assert service.http.get("/v1/streams/cap").json()["state"] == "failed"
+        refused = service.http.post("/v1/streams/cap/calibration", json={"seconds": 5})
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        # A failed stream is not silent either.
+        service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+    until(service, client, "closed", "removed")
+
+
+def test_an_outlet_that_pauses_is_stalled_and_goes_on(service: Serve, client: Talk) -> None:
+    cap = Announcement()
+    with PacedOutlet(cap, person()) as outlet, service.stream("cap", f"lsl:source_id={cap.source_id}"):
+        until(service, client, "streaming")
+        outlet.silent.set()
+        until(service, client, "stalled")
+        service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+        outlet.silent.clear()
+        until(service, client, "streaming")
+        service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "warming_up", "a window begun anew")
+
+
+def test_a_source_that_ends_is_closed(service: Serve, client: Talk) -> None:
+    with service.stream("short", "simulator:focus?seconds=2"):
+        until(service, client, "streaming")
+        until(service, client, "closed", "ended after 2 s")
+        stale = service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+        assert stale["valid"] is False
+
+
+def test_one_that_cannot_be_used_fails_in_words_where_it_was_not_there_at_first(service: Serve, client: Talk) -> None:
+    slow = Announcement(source_id=fresh_id(), rate_hz=50.0)
+    with service.stream("slow", f"lsl:source_id={slow.source_id}") as view:
+        assert view["state"] == "connecting"
+        with PacedOutlet(slow):
+            until(service, client, "failed", "50 Hz")
