@@ -95,14 +95,15 @@ class FrameHistory:
 
     def window(self) -> Window:
         """Gather the window that ends at the newest frame."""
+        # `take` and `sum` rather than indexing and `mean`: half the time, on arrays this small.
         slots = (self._pushed - 1 + self._offsets) % self._size
-        quality = self._quality[slots].T
-        settled = self._settled[slots]
+        quality = self._quality.take(slots, axis=0).T
+        settled = self._settled.take(slots)
         return Window(
-            relative=self._relative[slots].transpose(1, 0, 2),
+            relative=self._relative.take(slots, axis=0).transpose(1, 0, 2),
             usable=(quality >= USABLE) & settled,
             quality=quality,
-            flags=self._flags[slots].T,
-            bridged=float(self._bridged[slots].mean()),
+            flags=self._flags.take(slots, axis=0).T,
+            bridged=float(self._bridged.take(slots).sum()) / len(slots),
             full=bool(settled.all()),
         )

@@ -146,9 +146,9 @@ class StreamScorer:
         self._off_s = 0.0
         self._track.restart()
 
-    def collect(self) -> RestCollector:
-        """Begin to gather a rest from the frames that come; ends with `stop_collecting`."""
-        self._collector = RestCollector(self.owner, self.hop_s, self.index, *self._shape)
+    def collect(self, begun: RestCollector | None = None) -> RestCollector:
+        """Gather a rest, anew or into one that has begun, from the frames that come; `stop_collecting` ends it."""
+        self._collector = begun or RestCollector(self.owner, self.hop_s, self.index, *self._shape)
         return self._collector
 
     def stop_collecting(self) -> None:
@@ -160,9 +160,6 @@ class StreamScorer:
         self.newest = frame
         relative = self._history.push(frame)
         window = self._history.window()
-        if window.bridged > RULES.bridged_share:
-            self._history.forget()
-            window = self._history.window()
         usable = window.usable[:, -1]
         if frame.settled:
             self._running.update(relative, usable)
@@ -170,7 +167,7 @@ class StreamScorer:
                 self._collector.add(relative, usable)
         self._follow_eyes(relative, usable)
         self._follow_headset(window)
-        quality = float((window.quality * window.usable).mean())
+        quality = float((window.quality * window.usable).sum()) / window.usable.size
         reason = self._reason(window)
         if reason is not None:
             return Due(self, frame, reason, None, window, quality, self.calibrated)
@@ -196,21 +193,25 @@ class StreamScorer:
 
     def _follow_headset(self, window: Window) -> None:
         # A headset that was off for 10 s does not sit the same way again: its baseline ends, unless confirmed.
-        lifted = off_head(window.flags[:, -1]).mean() >= RULES.off_head_share
-        self._off_s = self._off_s + self.hop_s if lifted else 0.0
+        lifted = off_head(window.flags[:, -1])
+        off = np.count_nonzero(lifted) >= RULES.off_head_share * len(lifted)
+        self._off_s = self._off_s + self.hop_s if off else 0.0
         if self._baseline is not None and self._off_s >= OFF_HEAD_ENDS_BASELINE_S:
             ended = self._baseline
             self.use_baseline(None)
             self._ended = ended
 
-    def confirm_baseline(self) -> bool:
-        """Take back the baseline that ended because the headset was off; False where there is none."""
-        if self._ended is None:
-            return False
-        self.use_baseline(self._ended)
-        return True
+    @property
+    def ended_baseline(self) -> Baseline | None:
+        """The baseline that ended because the headset was off, until it is confirmed or another is used."""
+        return self._ended
 
-    def finish(self, due: Due, logit: float, spread: float, ood: float) -> FocusScore:
+    def confirm_baseline(self) -> None:
+        """Take back the baseline that ended because the headset was off."""
+        if self._ended is not None:
+            self.use_baseline(self._ended)
+
+    def finish(self, due: Due, logit: float, ood: float) -> FocusScore:
         """Make the score of a window from what the graph said of it."""
         limits = self.card.ood
         if ood > (limits.threshold if due.calibrated else limits.threshold_uncalibrated):
@@ -227,7 +228,7 @@ class StreamScorer:
             relative=relative,
             raw=raw,
             reason=None,
-            confidence=self._confidence(value, spread, due),
+            confidence=self._confidence(value, due),
             quality=due.quality,
             calibrated=due.calibrated,
             end_s=due.frame.end_s,
@@ -264,12 +265,12 @@ class StreamScorer:
             response_s=self.card.response_s,
         )
 
-    def _confidence(self, value: float, spread: float, due: Due) -> float:
-        """Take the card's expected accuracy, less where members disagree and where the window has holes."""
+    def _confidence(self, value: float, due: Due) -> float:
+        """Take the card's expected accuracy, less where the window has holes."""
         table = self.card.confidence
         accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
         expected = float(np.interp(abs(value - 0.5), table.margin, accuracy))
-        intact = due.quality * (1.0 - due.window.bridged) / (1.0 + spread)
+        intact = due.quality * (1.0 - due.window.bridged)
         return 0.5 + max(0.0, expected - 0.5) * intact
 
 
@@ -283,7 +284,7 @@ class BatchScorer:
     """
 
     def __init__(self, session: FocusSession) -> None:
-        self._session = session
+        self.session = session
         self.calls = 0
 
     def score(self, dues: Sequence[Due]) -> list[FocusScore]:
@@ -297,7 +298,7 @@ class BatchScorer:
         for position, due in enumerate(dues):
             if due.x is not None:
                 groups.setdefault(channel_bucket(due.x.shape[0]), []).append(position)
-        said: dict[int, tuple[float, float, float]] = {}
+        said: dict[int, tuple[float, float]] = {}
         for bucket, positions in groups.items():
             for start in range(0, len(positions), MAX_BATCH):
                 self._run(dues, positions[start : start + MAX_BATCH], bucket, said)
@@ -307,9 +308,9 @@ class BatchScorer:
         ]
 
     def _run(
-        self, dues: Sequence[Due], positions: Sequence[int], bucket: int, said: dict[int, tuple[float, float, float]]
+        self, dues: Sequence[Due], positions: Sequence[int], bucket: int, said: dict[int, tuple[float, float]]
     ) -> None:
-        x, where, mask = self._session.inputs(len(positions), bucket)
+        x, where, mask = self.session.inputs(len(positions), bucket)
         mask[:] = True
         for row, position in enumerate(positions):
             due = dues[position]
@@ -320,7 +321,7 @@ class BatchScorer:
             where[row, :channels] = due.scorer.positions_m
             where[row, channels:] = 0.0
             mask[row, :channels] = ~due.window.usable
-        output = self._session.run(x, where, mask)
+        output = self.session.run(x, where, mask)
         self.calls += 1
         for row, position in enumerate(positions):
-            said[position] = (float(output.logit[row]), float(output.spread[row]), float(output.ood[row]))
+            said[position] = (float(output.logit[row]), float(output.ood[row]))
