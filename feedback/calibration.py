@@ -104,6 +104,17 @@ class CalibrationRun:
             "refused", "too_short", f"the signal stopped after {clean:.0f} s of clean rest; mend it and calibrate again"
         )
 
+    def change_headset(self, scorer: StreamScorer) -> None:
+        """Go on with the scorer of a source that came back; other electrodes end the calibration."""
+        if self.state != "running":
+            return
+        before, self.scorer = self.scorer, scorer
+        if scorer.owner == before.owner:
+            scorer.collect(self._collector)
+            return
+        was, now = ", ".join(before.labels), ", ".join(scorer.labels)
+        self._leave("refused", "other_headset", f"the electrodes changed from {was} to {now}; calibrate again")
+
     def fields(self) -> dict[str, Any]:
         """Give the fields of a `calibration` message."""
         return {

@@ -14,7 +14,7 @@ from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
 from inference.baseline import Baseline
 from inference.bundle import ModelBundle
-from inference.scorer import StreamScorer
+from inference.scorer import BatchScorer, StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore, Reason
 from streaming.features import FeatureSchema
@@ -38,14 +38,14 @@ class Participant:
         Where its EEG comes from.
     source
         The adapter.
-    model
-        The session that scores it; its bundle names the model.
+    batch
+        Scores it together with the others of the same model.
     """
 
     id: str
     uri: SourceUri
     source: Source
-    model: FocusSession
+    batch: BatchScorer
     spec: StreamSpec | None = None
     pipeline: Pipeline | None = None
     scorer: StreamScorer | None = None
@@ -64,6 +64,11 @@ class Participant:
     quality_told_s: float = float("-inf")
     valid_frames: int = 0
     scored_frames: int = 0
+
+    @property
+    def model(self) -> FocusSession:
+        """The session that scores it; its bundle names the model."""
+        return self.batch.session
 
     @property
     def labels(self) -> list[str]:
@@ -137,6 +142,7 @@ class Participant:
                 "response_s": bundle.card.response_s,
             },
             "baseline": scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None,
+            "baseline_ended": bool(scorer and scorer.ended_baseline),
             "fallbacks": fallbacks,
         }
 

@@ -187,7 +187,8 @@ class RestCollector:
         if earlier_score is not None and earlier_score > TASK_SCORE:
             msg = (
                 f"this rest scores {earlier_score:.2f} against the earlier baseline: it looks like a task; look at the "
-                "cross and let the mind rest, or delete the earlier baseline if it was wrong"
+                "cross and let the mind rest, or delete the earlier baseline if it was wrong "
+                "(DELETE …/calibration?forget=true)"
             )
             raise BaselineRefusedError("looks_like_task", msg)
         usual = self._sum.sum(axis=0) / self._count.sum()

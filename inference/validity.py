@@ -31,14 +31,11 @@ class Rules:
         Poor contact: less than this share of the channels touches a head in most tokens of the window.
     usable_share
         Artifact: less than this share of the window's channel-time is usable.
-    bridged_share
-        More than this share of the window bridged or missing: the window starts anew.
     """
 
     off_head_share: float = 0.8
     contact_share: float = 0.5
     usable_share: float = 0.5
-    bridged_share: float = 0.25
 
 
 RULES = Rules()

@@ -11,7 +11,8 @@ from bci.lsl.setup import configure
 from bci.uri import parse_uri
 from feedback.outlets.lsl import LslOutlets
 from feedback.outlets.osc import OscOutlet, parse_osc_target
-from feedback.participants import LiveParticipants, Outlet
+from feedback.outlets.port import Outlet
+from feedback.participants import LiveParticipants
 from feedback.service.access import operator_token
 from feedback.service.app import run_service
 from feedback.service.metrics import Metrics

@@ -149,6 +149,8 @@ function showView() {
   say("detail", view.detail || "");
   showOrigin(view.origin);
   say("pause", view.paused ? "Resume scoring" : "Pause scoring");
+  at("confirm").hidden = !view.baseline_ended;
+  say("fallbacks", (view.fallbacks || []).join(" "));
   at("simulator").hidden = !(view.sources || []).some((uri) => uri.startsWith("simulator:manual"));
 }
 
@@ -249,6 +251,10 @@ at("calibrate").onclick = () => attempt("calibration-said", async () => {
   await api("POST", own("/calibration"), { seconds: 30, phases: ["eyes_open"] });
   if (!at("rest").open) at("rest").showModal();
 });
+at("confirm").onclick = () => attempt("calibration-said", async () => {
+  await api("PUT", own("/calibration"), { confirm: true });
+  await refreshView(state.stream);
+});
 const cancel = () => attempt("calibration-said", async () => {
   at("rest").close();
   await api("DELETE", own("/calibration"));
@@ -269,7 +275,7 @@ at("door").onsubmit = (event) => {
 
 // simulator:manual
 let fault = null;
-const FAULTS = ["no_data", "stale", "not_worn", "poor_contact", "artifact", "warming_up", "out_of_distribution", "baseline_mismatch"];
+const FAULTS = ["no_data", "stale", "not_worn", "unassigned", "poor_contact", "artifact", "warming_up", "out_of_distribution", "baseline_mismatch"];
 const moveSimulator = () => attempt("simulator-said", async () => {
   await api("PUT", own("/simulator"), { attention: at("attention").value / 100, fault });
 });

@@ -16,7 +16,15 @@ from feedback.service.local_files import confine
 from feedback.service.metrics import Metrics
 from feedback.service.ports import Participants
 from feedback.service.problems import LaterError, problem
-from feedback.service.schemas import AddStream, IssueToken, MoveSimulator, Problem, SetPaused, StartCalibration
+from feedback.service.schemas import (
+    AddStream,
+    ConfirmBaseline,
+    IssueToken,
+    MoveSimulator,
+    Problem,
+    SetPaused,
+    StartCalibration,
+)
 from feedback.service.settings import ServiceSettings, is_loopback
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
@@ -111,10 +119,22 @@ async def show_calibration(stream: str, routed: In) -> dict[str, Any]:
     return routed.participants.calibration(stream)
 
 
-@v1.delete("/streams/{stream}/calibration", status_code=204, dependencies=[Operator], summary="Cancel a calibration")
-async def cancel_calibration(stream: str, routed: In) -> None:
-    """Cancel a calibration."""
-    await routed.participants.cancel_calibration(stream)
+@v1.put("/streams/{stream}/calibration", dependencies=[Operator], summary="Confirm a baseline that has ended")
+async def confirm_baseline(stream: str, body: ConfirmBaseline, routed: In) -> dict[str, Any]:
+    """Use again the baseline that ended because the headset was off for 10 s."""
+    routed.participants.confirm_baseline(stream)
+    return {"confirmed": body.confirm}
+
+
+@v1.delete(
+    "/streams/{stream}/calibration",
+    status_code=204,
+    dependencies=[Operator],
+    summary="Cancel a calibration, or forget the baseline",
+)
+async def cancel_calibration(stream: str, routed: In, forget: bool = False) -> None:
+    """Cancel a running calibration; with `forget=true` forget the baseline in use, too."""
+    await routed.participants.cancel_calibration(stream, forget=forget)
 
 
 @v1.put("/streams/{stream}/paused", dependencies=[Operator], summary="Pause or resume scoring")

@@ -91,12 +91,23 @@ class Participants(Protocol):
         """
         ...
 
-    async def cancel_calibration(self, stream: str) -> None:
-        """End a running calibration without a baseline; nothing happens where none runs.
+    async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
+        """End a running calibration without a baseline; with `forget` the baseline in use is deleted, too.
 
         Raises
         ------
         NoSuchStreamError
+        """
+        ...
+
+    def confirm_baseline(self, stream: str) -> None:
+        """Use again the baseline that ended because the headset was off.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConflictError
+            There is none.
         """
         ...
 

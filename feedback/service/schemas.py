@@ -144,6 +144,12 @@ class StartCalibration(RequestBody):
     phases: Annotated[list[Literal["eyes_open", "eyes_closed"]], Field(min_length=1, max_length=8)] = ["eyes_open"]
 
 
+class ConfirmBaseline(RequestBody):
+    """Use again the baseline that ended because the headset was off."""
+
+    confirm: Literal[True]
+
+
 class IssueToken(RequestBody):
     """Make a token for a game or a task."""
 

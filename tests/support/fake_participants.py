@@ -149,9 +149,14 @@ class FakeParticipants:
         self.view(stream)
         return self._calibrations.get(stream, {"state": "none"})
 
-    async def cancel_calibration(self, stream: str) -> None:
+    async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
         self.view(stream)
         self._calibrations[stream] = {"state": "cancelled"}
+
+    def confirm_baseline(self, stream: str) -> None:
+        if not self.view(stream).get("baseline_ended"):
+            msg = f"'{stream}' has no baseline that ended"
+            raise ConflictError(msg)
 
     def set_paused(self, stream: str, paused: bool) -> None:
         self.view(stream)["paused"] = paused

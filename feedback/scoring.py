@@ -1,0 +1,170 @@
+"""The engine's sink: frames become scores, scores become messages. Everything here runs on the worker's thread."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bci.clock import ClockAnchor, lsl_now_s
+from bci.types import Chunk
+from feedback.baselines import BaselineStore
+from feedback.calibration import CalibrationRun
+from feedback.messages import bands_fields, focus_fields, quality_fields
+from feedback.outlets.port import Outlet
+from feedback.participant import Participant
+from feedback.service.hub import Hub
+from feedback.service.metrics import Metrics
+from inference.scorer import BatchScorer, Due
+from inference.types import FocusScore
+from streaming.features import SCHEMA
+from streaming.lane import Due as DueFrames
+from streaming.types import StreamStatus
+
+STALE_S = 1.0
+STARVED_S = 10.0
+"""A calibration without signal for so long is refused."""
+
+
+class ScoringSink:
+    """Implements `streaming.engine.EngineSink`.
+
+    Parameters
+    ----------
+    people
+        Participants by id; the event loop adds and removes them.
+    metrics
+        Where latencies and counts go.
+    outlets
+        Ways out beside the WebSocket.
+    store
+        Where baselines are kept.
+    """
+
+    def __init__(
+        self, people: Mapping[str, Participant], metrics: Metrics, outlets: Sequence[Outlet], store: BaselineStore
+    ) -> None:
+        self.hub: Hub | None = None
+        self._people = people
+        self._metrics = metrics
+        self._outlets = outlets
+        self._store = store
+        self._anchor = ClockAnchor.now()
+        self._later: deque[Callable[[], None]] = deque()
+
+    def on_worker(self, work: Callable[[], None]) -> None:
+        """Have something done between two frames: scorers and calibrations are touched by the worker alone."""
+        self._later.append(work)
+
+    def publish(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        """Send a message, once there is a hub; any thread."""
+        if self.hub is not None:
+            self.hub.publish(stream, topic, fields)
+
+    def due(self, batch: Sequence[DueFrames]) -> None:
+        """Score whatever fell due, in one model call for each model."""
+        self._catch_up()
+        begun = time.perf_counter()
+        waiting: dict[BatchScorer, list[tuple[Participant, Due]]] = {}
+        for item in batch:
+            person = self._people.get(item.stream_id)
+            if person is None or person.scorer is None:
+                continue
+            prepared = waiting.setdefault(person.batch, [])
+            prepared += [(person, person.scorer.prepare(frame)) for frame in item.frames]
+        for batch_scorer, pairs in waiting.items():
+            scores = batch_scorer.score([due for _, due in pairs])
+            self._metrics.observe("model", time.perf_counter() - begun)
+            for (person, due), score in zip(pairs, scores, strict=True):
+                self._tell(person, due, score)
+
+    def status(self, stream_id: str, status: StreamStatus) -> None:
+        """Publish a change of state."""
+        person = self._people.get(stream_id)
+        if person is None:
+            return
+        person.status = status
+        if status.state != "connecting":
+            person.answered.set()
+        self.publish(
+            stream_id,
+            "status",
+            {
+                "state": status.state,
+                "detail": status.detail,
+                "rate_hz": status.rate_hz,
+                "lost_samples": status.lost_samples,
+                "battery": status.battery,
+            },
+        )
+
+    def chunk(self, stream_id: str, chunk: Chunk) -> None:
+        """Make raw and spectrum where somebody looks."""
+        person, hub = self._people.get(stream_id), self.hub
+        if person is None or hub is None or person.display is None or not len(chunk):
+            return
+        if hub.wants(stream_id, "raw") and (fields := person.display.raw(chunk, self._anchor)):
+            self.publish(stream_id, "raw", fields)
+        if hub.wants(stream_id, "spectrum") and (fields := person.display.spectrum(chunk, self._anchor)):
+            self.publish(stream_id, "spectrum", fields)
+
+    def tick(self, now_s: float) -> None:
+        """Say once a second that nothing comes, and why."""
+        self._catch_up()
+        self._anchor = ClockAnchor.now()
+        for person in list(self._people.values()):
+            score = person.silence(now_s)
+            if score is None:
+                continue
+            self._send_score(person, score)
+            run = person.calibration
+            if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
+                run.starve()
+                self.publish(person.id, "calibration", run.fields())
+
+    def _catch_up(self) -> None:
+        while self._later:
+            self._later.popleft()()
+
+    def _tell(self, person: Participant, due: Due, score: FocusScore) -> None:
+        now_s = lsl_now_s()
+        person.newest_s = due.frame.end_s
+        if now_s - due.frame.end_s > STALE_S:
+            score = due.scorer.refuse(due, "paused" if person.paused else "stale")
+        person.scored_frames += 1
+        person.valid_frames += score.valid
+        self._send_score(person, score)
+        run, hub = person.calibration, self.hub
+        if run is not None and run.state == "running":
+            changed = run.step(score, time.time())
+            if run.finished:
+                self._adopt(person, run)
+            if changed or due.frame.hop % 12 == 0:
+                self.publish(person.id, "calibration", run.fields())
+        if hub is not None and person.quality_due(now_s):
+            labels = due.scorer.labels
+            self.publish(person.id, "quality", quality_fields(due.frame, labels, self._anchor))
+            if hub.wants(person.id, "bands"):
+                self.publish(person.id, "bands", bands_fields(due.frame, labels, SCHEMA, self._anchor))
+
+    def _send_score(self, person: Participant, score: FocusScore) -> None:
+        origin = person.spec.origin if person.spec else "live"
+        begun = time.perf_counter()
+        fields = focus_fields(score, origin, self._anchor, lsl_now_s())
+        self.publish(person.id, "focus", fields)
+        self._metrics.observe("publish", time.perf_counter() - begun)
+        if score.end_s is not None and person.status.state == "streaming":
+            self._metrics.observe("total", lsl_now_s() - score.end_s)
+        self._metrics.count_score(person.id, score.valid)
+        for outlet in self._outlets:
+            outlet.on_score(person.id, fields)
+
+    def _adopt(self, person: Participant, run: CalibrationRun) -> None:
+        for baseline in run.taken:
+            try:
+                self._store.save(baseline)
+            except OSError as error:
+                person.notes.append(f"the baseline could not be stored ({error.strerror}); it lasts until the end")
+        best = max(run.taken, key=lambda b: b.eyes == "open")
+        run.scorer.use_baseline(best)
