@@ -57,7 +57,7 @@ def _of_chunks(setting: Setting, folder: Path, seconds: float) -> list[Row]:
 def _of_samples(setting: Setting, folder: Path, seconds: float) -> list[Row]:
     with outlets(folder / "samples.log", chunk=1):
         heard = _ours(setting, folder, seconds)
-        floors = _floors(seconds)
+        floors = _floors(seconds / 2)
     return [_row("the same, outlet sends sample by sample", Ages.of(heard["age_ms"]), floors)]
 
 

@@ -28,7 +28,7 @@ LABELS_19 = (*LABELS, "F7", "F8", "Fz", "T7", "T8", "Cz", "P3", "P4", "P7", "P8"
 
 def rows(setting: Setting) -> list[Row]:
     session = FocusSession(find_model(DEFAULT_MODEL, setting.models_dir))
-    repeats = 200 if setting.quick else 2000
+    repeats = 200 if setting.quick else 1000
     found: list[Row] = []
     for channels in (8, 19, 64):
         for batch in (1, BATCH):

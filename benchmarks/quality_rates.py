@@ -1,6 +1,6 @@
 """How often the quality rules miss and cry wolf, on real recordings.
 
-    python benchmarks/quality_rates.py [--data ../shared/data] [--hop-s 0.1]
+    python -m benchmarks.quality_rates [--data ../shared/data] [--hop-s 0.1]
 
 First a table per file: share of windows that can be scored (4 s, at least half of the channel-time usable, the rule of
 `inference.validity`; channels listed in `BROKEN` are left out of it), and per channel the share of usable tokens with
@@ -23,6 +23,8 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ import numpy as np
 from bci.files import read_recording
 from bci.files.recording import Recording
 from bci.types import Chunk, StreamSpec
+from benchmarks.table import Row, Setting
 from streaming.pipeline import Pipeline
 from streaming.types import FeatureFrame, Flag
 
@@ -51,11 +54,39 @@ def main() -> None:
     parser.add_argument("--hop-s", type=float, default=0.1)
     parser.add_argument("--eegmat", type=int, default=6, help="files of eegmat to add")
     options = parser.parse_args()
+    missed, alarms = rates(options.data, options.eegmat, options.hop_s)
+    print()
+    for group, used in missed.items():
+        print(f"broken, {group}: {used.mean():.1%} of {len(used)} tokens missed")
+    for folder, taken in alarms.items():
+        print(f"{folder}: {taken.mean():.1%} of {len(taken)} tokens of fitted channels taken out")
+    injected(options.data, options.hop_s)
+
+
+def rows(setting: Setting) -> list[Row]:
+    if not setting.data_dir.is_dir():
+        return [Row("miss and false-alarm rates of the quality rules", "", "null", f"no {setting.data_dir}")]
+    with redirect_stdout(StringIO()):
+        missed, alarms = rates(setting.data_dir, 1 if setting.quick else 6, 0.1)
+    return [
+        *(
+            Row(f"quality rules, missed: {group}", "", f"{used.mean():.1%}", f"of {len(used)} tokens")
+            for group, used in missed.items()
+        ),
+        *(
+            Row(f"quality rules, false alarms: {folder}", "", f"{taken.mean():.1%}", f"of {len(taken)} fitted tokens")
+            for folder, taken in alarms.items()
+        ),
+    ]
+
+
+def rates(data: Path, n_eegmat: int, hop_s: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Print a line for each file; give the tokens of broken channels that were used, those of good ones taken out."""
     missed: dict[str, list[np.ndarray]] = {}
     alarms: dict[str, list[np.ndarray]] = {}
     print(f"{'file':<36} {'s':>4} {'valid':>6}  usable share and flags per channel")
-    for path, recording, broken in recordings(options.data, options.eegmat):
-        frames = list(run(recording.spec, chunks(recording), options.hop_s))
+    for path, recording, broken in recordings(data, n_eegmat):
+        frames = list(run(recording.spec, chunks(recording), hop_s))
         labels = [recording.spec.channels[i].label for i in recording.spec.scored]
         quality, flags = stacked(frames, len(labels))
         if len(quality) == 0:
@@ -64,7 +95,7 @@ def main() -> None:
         usable = quality >= USABLE
         fitted = [i for i, label in enumerate(labels) if label not in broken]
         lost = [i for i, label in enumerate(labels) if label in broken]
-        share = valid_share(usable[:, fitted], round(0.8 / options.hop_s))
+        share = valid_share(usable[:, fitted], round(0.8 / hop_s))
         print(
             f"{path.name:<36} {recording_s(recording):>4.0f} {percent(share)}  "
             + "  ".join(f"{label} {usable[:, i].mean():.2f}{named(flags[:, i])}" for i, label in enumerate(labels))
@@ -74,14 +105,10 @@ def main() -> None:
             missed.setdefault(group, []).append(usable[:, lost].ravel())
         if path.name not in NOT_WELL_FITTED and path.parent.name != "muse-bird":
             alarms.setdefault(path.parent.name, []).append(~usable[:, fitted].ravel())
-    print()
-    for group, used in missed.items():
-        everything = np.concatenate(used)
-        print(f"broken, {group}: {everything.mean():.1%} of {len(everything)} tokens missed")
-    for folder, taken in alarms.items():
-        everything = np.concatenate(taken)
-        print(f"{folder}: {everything.mean():.1%} of {len(everything)} tokens of fitted channels taken out")
-    injected(options.data, options.hop_s)
+    return (
+        {group: np.concatenate(used) for group, used in missed.items()},
+        {folder: np.concatenate(taken) for folder, taken in alarms.items()},
+    )
 
 
 def recordings(data: Path, n_eegmat: int) -> Iterator[tuple[Path, Recording, set[str]]]:

@@ -1,6 +1,6 @@
 """2,000 subscribers at 25 Hz through a real service: delivery, latency, memory a subscriber.
 
-    python benchmarks/subscribers.py [--clients 2000] [--seconds 10] [--rate 25] [--processes 2]
+    python -m benchmarks.subscribers [--clients 2000] [--seconds 10] [--rate 25] [--processes 2]
 
 The service runs in a process of its own with participants that only publish; clients in others, with a minimal reader,
 so that what is measured is the service and not a client library. A message carries the time of its publishing; all
@@ -20,12 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import psutil
+
+from benchmarks.table import Ages, Row, Setting
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "benchmark-token-0123"  # noqa: S105 - a service that lives for seconds
@@ -133,8 +136,45 @@ def _rss_kib(process: psutil.Process) -> float:
     return process.memory_info().rss / 1024
 
 
-def measure(clients: int, seconds: float, rate_hz: float, processes: int) -> None:
-    """Run once and print the table."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the clients saw, and what they cost the service."""
+
+    counts: np.ndarray
+    """Messages of each client."""
+    delays_ms: np.ndarray
+    lagged: int
+    disconnected: int
+    cores: float
+    kib_a_client: float
+
+
+def rows(setting: Setting) -> list[Row]:
+    clients, seconds, rate_hz = (200 if setting.quick else 2000), (3.0 if setting.quick else 10.0), 25.0
+    seen = measure(clients, seconds, rate_hz, 2)
+    ages = Ages(seen.delays_ms)
+    complete = seen.lagged == 0 and seen.disconnected == 0
+    return [
+        Row(
+            f"{clients} subscribers at {rate_hz:g} Hz, publish → client, p50 / p99",
+            "p99 ≤ 50 ms, every message",
+            str(ages),
+            f"messages a client {seen.counts.min()} to {seen.counts.max()} of about {seconds * rate_hz:.0f}, "
+            f"{seen.lagged} lagged, {seen.disconnected} disconnected; service took {seen.cores:.2f} cores",
+            complete and ages.p99 <= 50.0,
+        ),
+        Row(
+            "the same, memory a subscriber",
+            "≤ 40 KiB",
+            f"{seen.kib_a_client:.1f} KiB",
+            "beyond a service with ten",
+            seen.kib_a_client <= 40.0,
+        ),
+    ]
+
+
+def measure(clients: int, seconds: float, rate_hz: float, processes: int) -> Outcome:
+    """Run a service and its clients once."""
     with tempfile.TemporaryDirectory() as folder:
         options = {"data_dir": folder, "token": TOKEN, "score_hz": rate_hz}
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -145,13 +185,15 @@ def measure(clients: int, seconds: float, rate_hz: float, processes: int) -> Non
         try:
             assert service.stdout is not None
             port = int(service.stdout.readline().strip().rstrip("/").rpartition(":")[2])
-            _measure(psutil.Process(service.pid), port, clients, seconds, rate_hz, processes)
+            return _measure(psutil.Process(service.pid), port, clients, seconds, rate_hz, processes)
         finally:
             service.terminate()
             service.wait(10)
 
 
-def _measure(process: psutil.Process, port: int, clients: int, seconds: float, rate_hz: float, processes: int) -> None:
+def _measure(
+    process: psutil.Process, port: int, clients: int, seconds: float, rate_hz: float, processes: int
+) -> Outcome:
     # A first few clients warm the code, so that what follows is the cost of a subscriber alone.
     pipes: list[Connection] = []
     children: list[multiprocessing.Process] = []
@@ -179,23 +221,14 @@ def _measure(process: psutil.Process, port: int, clients: int, seconds: float, r
         child.kill()
         child.join()
     counts = np.concatenate([np.array(a[0]) for a in answers])
-    delays_ms = np.concatenate([a[1] for a in answers]) * 1e3
-    cpu_share = (cpu.user + cpu.system - cpu_before.user - cpu_before.system) / seconds
-    rows = {
-        "clients": f"{counts.size}",
-        "messages a client (least, most)": f"{counts.min()} {counts.max()} of about {seconds * rate_hz:.0f}",
-        "lagged / disconnected": f"{sum(a[2] for a in answers)} / {sum(a[3] for a in answers)}",
-        "publish -> client, ms (p50 p95 p99 max)": " ".join(
-            f"{v:.1f}" for v in (*np.percentile(delays_ms, (50, 95, 99)), delays_ms.max())
-        ),
-        "service, cores": f"{cpu_share:.2f}",
-        "memory a subscriber, KiB": f"{(after_kib - before_kib) / counts.size:.1f}",
-        "machine": f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}",
-        "load of the machine": f"{os.getloadavg()[0]:.1f}",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-    }
-    for name, value in rows.items():
-        print(f"{name:42} {value}")
+    return Outcome(
+        counts=counts,
+        delays_ms=np.concatenate([a[1] for a in answers]) * 1e3,
+        lagged=sum(a[2] for a in answers),
+        disconnected=sum(a[3] for a in answers),
+        cores=(cpu.user + cpu.system - cpu_before.user - cpu_before.system) / seconds,
+        kib_a_client=(after_kib - before_kib) / counts.size,
+    )
 
 
 def main() -> None:
@@ -206,7 +239,22 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=25.0)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
-    measure(args.clients, args.seconds, args.rate, args.processes)
+    seen = measure(args.clients, args.seconds, args.rate, args.processes)
+    delays_ms = (*np.percentile(seen.delays_ms, (50, 95, 99)), seen.delays_ms.max())
+    told = {
+        "clients": f"{seen.counts.size}",
+        "messages a client (least, most)": f"{seen.counts.min()} {seen.counts.max()} "
+        f"of about {args.seconds * args.rate:.0f}",
+        "lagged / disconnected": f"{seen.lagged} / {seen.disconnected}",
+        "publish -> client, ms (p50 p95 p99 max)": " ".join(f"{v:.1f}" for v in delays_ms),
+        "service, cores": f"{seen.cores:.2f}",
+        "memory a subscriber, KiB": f"{seen.kib_a_client:.1f}",
+        "machine": f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}",
+        "load of the machine": f"{os.getloadavg()[0]:.1f}",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+    for name, value in told.items():
+        print(f"{name:42} {value}")
 
 
 if __name__ == "__main__":
