@@ -194,6 +194,13 @@ def _last_line(log: Path) -> str:
     return (log.read_text("utf-8").strip().splitlines() or ["the service said nothing"])[-1]
 
 
+def delivery(heard: dict[str, Any]) -> str:
+    """Say what came, and what was not valid."""
+    why = ", ".join(f"{reason} {count}" for reason, count in heard["reasons"].items())
+    told = f"{heard['valid']:.0%} valid{f' ({why})' if why else ''}"
+    return f"{told}, {heard['missed']} of {len(heard['age_ms'])} messages missed"
+
+
 def listen(url: str, seconds: float, streams: Sequence[str], core: int | None = None) -> dict[str, Any]:
     """Let a plain client listen for some seconds; see `client.py`."""
     arguments = (url, TOKEN, str(seconds), ",".join(streams))

@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.children import ChildError, listen, outlets, run_module, service
+from benchmarks.children import ChildError, delivery, listen, outlets, run_module, service
 from benchmarks.surroundings import ROOT
 from benchmarks.table import Ages, Row, Setting
 
@@ -46,10 +47,9 @@ def _of_chunks(setting: Setting, folder: Path, seconds: float) -> list[Row]:
     ages = Ages.of(heard["age_ms"])
     raw = Ages.of(against_outlets(heard, read_log(log)))
     quantity = "newest sample → WebSocket client, p50 / p99, 8 ch × 250 Hz over LSL, 25 scores/s"
-    told = f"{heard['valid']:.0%} valid, {heard['missed']} of {len(heard['age_ms'])} messages missed"
     return [
         _row(f"{quantity}, outlet sends 10 samples at a time", ages, floors),
-        _row("the same messages against the stamps that the outlet wrote", raw, told),
+        _row("the same messages against the stamps that the outlet wrote", raw, delivery(heard)),
         *peers,
     ]
 
@@ -65,7 +65,7 @@ def _row(quantity: str, ages: Ages, beside: str) -> Row:
     return Row(quantity, f"≤ {P50_MS:g} / {P99_MS:g} ms", str(ages), beside, ages.p50 <= P50_MS and ages.p99 <= P99_MS)
 
 
-def _ours(setting: Setting, folder: Path, seconds: float) -> dict[str, list[float]]:
+def _ours(setting: Setting, folder: Path, seconds: float) -> dict[str, Any]:
     with service(folder / "data", setting.models_dir, "p01=lsl:name=bench-00") as running:
         return listen(running.ws_url, seconds, ["p01"])
 
@@ -103,7 +103,7 @@ def read_log(path: Path) -> dict[int, np.ndarray]:
     return {int(stream): pairs[pairs[:, 0] == stream, 1] for stream in np.unique(pairs[:, 0])}
 
 
-def against_outlets(heard: dict[str, list[float]], pushed: dict[int, np.ndarray]) -> list[float]:
+def against_outlets(heard: dict[str, Any], pushed: dict[int, np.ndarray]) -> list[float]:
     """Give ages, ms, from the moment of the push instead of from the dejittered stamp.
 
     A score's stamp is the timeline's estimate of when the sample was taken, which smooths the sender's own delays; the

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.children import Service, listen, outlets, service
+from benchmarks.children import Service, delivery, listen, outlets, service
 from benchmarks.latency import against_outlets, read_log
 from benchmarks.table import Ages, Row, Setting
 
@@ -48,10 +48,7 @@ def rows(setting: Setting) -> list[Row]:
         ages, raw = Ages.of(heard["age_ms"]), Ages.of(against_outlets(heard, read_log(log)))
     a_stream = (all_mib - one_mib) / (STREAMS - 1)
     pinned = "one core" if cores > 1 else "not pinned"
-    told = (
-        f"against the outlets' own stamps {raw}; {heard['valid']:.0%} valid, {heard['missed']} of "
-        f"{len(heard['age_ms'])} messages missed; {STREAMS - 1} streams added in {added_s:.1f} s"
-    )
+    told = f"against the outlets' own stamps {raw}; {delivery(heard)}; {STREAMS - 1} streams added in {added_s:.1f} s"
     return [
         Row(
             f"{STREAMS} streams of 8 ch × 250 Hz, service on {pinned}: newest sample → client, p50 / p99",
