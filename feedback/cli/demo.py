@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 
+DEMO_MONTAGE = "F3,F4,C3,C4,P3,P4,O1,O2"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
@@ -37,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(None, overrides)
     command = [sys.executable, "-m", "feedback.cli.main", "simulate", "--scenario", args.scenario]
     command += ["--seed", str(args.seed), "--source-id", source_id, "--parent", str(os.getpid())]
+    command += ["--effect", "2", "--montage", DEMO_MONTAGE]  # somebody whose rhythms follow clearly
     print("A SIMULATED participant over LSL: it shows the loop, not the validity of the score.")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as simulator:
         try:

@@ -16,6 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same signal")
     parser.add_argument("--channels", type=int, default=8, help="number of electrodes")
     parser.add_argument("--rate", type=float, default=250.0, help="samples a second")
+    parser.add_argument("--montage", metavar="A,B,...", help="electrodes by name (spread over the head)")
+    parser.add_argument("--effect", type=float, default=1.0, help="how strongly the rhythms follow attention (1)")
     parser.add_argument("--faults", metavar="FAULT@FROM-TO,...", help="faults on demand, s: off@20-35,pops@50-55")
     parser.add_argument("--name", default="focusloop-simulator", help="LSL name")
     parser.add_argument("--source-id", help="LSL source_id; made from scenario and seed by default")
@@ -36,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
         for name, scenario in SCENARIOS.items():
             print(f"{name:<14}{scenario.summary}")
         return 0
-    query = f"seed={args.seed}&channels={args.channels}&rate={args.rate:g}"
+    channels = len(args.montage.split(",")) if args.montage else args.channels
+    query = f"seed={args.seed}&channels={channels}&rate={args.rate:g}"
+    query += f"&effect={args.effect:g}"
+    query += f"&montage={args.montage}" if args.montage else ""
     query += f"&faults={args.faults}" if args.faults else ""
     source = open_source(f"simulator:{args.scenario}?{query}")
     stop = until_signalled()

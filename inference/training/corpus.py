@@ -24,8 +24,9 @@ from streaming.pipeline import Pipeline
 from streaming.types import FeatureFrame
 
 HOP_S = 0.1
-MODEL_BANDS = tuple(band for band in SCHEMA.bands_hz if band[1] <= 30.0)
-"""What the model sees: above 30 Hz there is muscle, which looks better here and transfers worse."""
+MODEL_BANDS = tuple(band for band in SCHEMA.bands_hz if band[0] >= 4.0 and band[1] <= 30.0)
+"""What the model sees. Above 30 Hz there is muscle, below 4 Hz there are the eyes: both tell task from rest here, where
+people rested with closed eyes, and neither is focus."""
 
 _CHUNK_S = 1.0
 

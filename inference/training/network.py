@@ -42,7 +42,7 @@ class NetworkShape:
         electrodes that lie in one line.
     """
 
-    bands: int = 8
+    bands: int = 7
     members: int = 8
     width: int = 16
     slope_ridge: float = 0.05

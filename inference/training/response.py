@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from inference.smoothing import ScoreTrack
+from inference.training.corpus import MODEL_BANDS
 from inference.training.network import FocusNetwork
 from inference.training.windows import TOKENS, WINDOW_S
 from streaming.features import SCHEMA
@@ -35,7 +36,7 @@ def response_time_s(network: FocusNetwork, *, fall: float = 0.5) -> float:
     hops = round((WINDOW_S + 8 * _SMOOTHING_S) / _HOP_S)
     per_token = round(SCHEMA.token_s / _HOP_S)
     after = np.clip(np.arange(-TOKENS * per_token, hops) + 1, 0, per_token) / per_token  # share of a token after it
-    alpha = np.array([low >= 8.0 and high <= 13.0 for low, high in SCHEMA.bands_hz if high <= 30.0])
+    alpha = np.array([low >= 8.0 and high <= 13.0 for low, high in MODEL_BANDS])
     power = np.where(alpha, 1.0 + (fall - 1.0) * after[:, None], 1.0)  # token power at each hop
     relative = np.log(power / power.sum(1, keepdims=True)) - np.log(1.0 / alpha.size)
     ends = np.arange(hops) + TOKENS * per_token

@@ -24,7 +24,7 @@ def network(seed: int = 0) -> FocusNetwork:
 
 def windows(seed: int, items: int, channels: int) -> Window:
     generator = np.random.default_rng(seed)
-    x = generator.normal(0, 1, (items, channels, 5, 8)).astype(np.float32)
+    x = generator.normal(0, 1, (items, channels, 5, 7)).astype(np.float32)
     direction = generator.normal(0, 1, (items, channels, 3))
     position = (0.09 * direction / np.linalg.norm(direction, axis=2, keepdims=True)).astype(np.float32)
     mask = generator.random((items, channels, 5)) < 0.3
@@ -76,7 +76,7 @@ def test_summary_is_mean_and_slopes_of_the_usable_electrodes() -> None:
     x, position, mask = windows(2, 1, 12)
     net = FocusNetwork(NetworkShape(slope_ridge=1e-9))
     with torch.no_grad():
-        summary = net.paths(x, position, mask).summary.numpy().reshape(3, 8)
+        summary = net.paths(x, position, mask).summary.numpy().reshape(3, 7)
     rows = (~mask[0]).numpy()
     values = x[0].numpy()[rows]
     place = np.repeat(position[0].numpy()[:, None] / 0.09, 5, axis=1)[rows]

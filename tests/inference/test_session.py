@@ -71,7 +71,7 @@ def test_batch_and_padding_change_no_score(tiny_session: FocusSession, channels:
     random = np.random.default_rng(3)
     items = [
         (
-            random.normal(size=(channels, 5, 8)),
+            random.normal(size=(channels, 5, 7)),
             random.normal(size=(channels, 3)) * 0.08,
             random.random((channels, 5)) < 0.3,
         )

@@ -72,8 +72,8 @@ def write_tiny_model(
     folder.mkdir(parents=True)
     graph = build_graph(network).SerializeToString()
     (folder / "model.onnx").write_bytes(graph)
-    bands = SCHEMA.bands_hz[:8]
-    usual = np.log([0.45, 0.1, 0.08, 0.1, 0.12, 0.08, 0.05, 0.02]).round(3).tolist()
+    bands = SCHEMA.bands_hz[1:8]
+    usual = np.log([0.2, 0.15, 0.15, 0.2, 0.15, 0.1, 0.05]).round(3).tolist()
     (folder / "model.toml").write_text(
         _MANIFEST.format(
             version=version,
