@@ -20,7 +20,7 @@ from feedback.participant import Participant
 from inference.baseline import Baseline, rebind
 from inference.bundle import DEFAULT_MODEL, find_model
 from inference.offline import RecordingScorer, parse_span
-from inference.scorer import BatchScorer, StreamScorer
+from inference.scorer import BatchScorer, StreamScorer, check_features
 from inference.session import PROVIDERS, FocusSession, choose_providers
 from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline
@@ -114,6 +114,7 @@ class Assembly:
         bundle = find_model(model_id, self._service.models_dir)
         batch = self._batches.get(bundle.id)
         if batch is None:
+            check_features(bundle, SCHEMA)  # now, not when the first stream has opened
             wanted = self._service.providers
             choice = choose_providers(wanted or PROVIDERS, explicit=wanted is not None)
             batch = self._batches[bundle.id] = BatchScorer(FocusSession(bundle, choice))

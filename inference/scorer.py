@@ -57,6 +57,27 @@ class Due:
     calibrated: bool
 
 
+def check_features(bundle: ModelBundle, schema: FeatureSchema) -> None:
+    """Refuse a model that was trained on other features than the pipeline makes.
+
+    Raises
+    ------
+    ModelError
+        Naming both schemas, or the bands that the pipeline does not make.
+    """
+    card = bundle.card
+    if card.feature_schema != schema.id:
+        msg = (
+            f"{bundle.folder}: {bundle.id} was trained on features '{card.feature_schema}', this pipeline makes "
+            f"'{schema.id}'; train it again with `focusloop train`, or take a model of this schema (`focusloop models`)"
+        )
+        raise ModelError(msg)
+    unknown = [f"{low:g}-{high:g} Hz" for low, high in card.bands_hz if (low, high) not in schema.bands_hz]
+    if unknown:
+        msg = f"{bundle.folder}: {bundle.id} wants the bands {', '.join(unknown)}, which the features do not have"
+        raise ModelError(msg)
+
+
 class StreamScorer:
     """Everything that one person's scores depend on. Used by one thread.
 
@@ -95,12 +116,7 @@ class StreamScorer:
         smoothing_s: float = 1.0,
     ) -> None:
         card = bundle.card
-        if card.feature_schema != schema.id:
-            msg = (
-                f"{bundle.id} was trained on features '{card.feature_schema}', this pipeline makes '{schema.id}'; "
-                "train it again with `focusloop train`, or take a model of this schema (`focusloop models`)"
-            )
-            raise ModelError(msg)
+        check_features(bundle, schema)
         # Where nobody said where the electrodes are, all EEG channels come: their quality is shown, nothing is scored.
         columns_taken = spec.scored or tuple(i for i, c in enumerate(spec.channels) if c.kind == "eeg")
         channels = [spec.channels[i] for i in columns_taken]

@@ -1,0 +1,97 @@
+"""What an operator's machine does to the service: ports, disks, models, signals."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from focusloop_process import TOKEN, Serve, run_focusloop
+
+from inference.bundle import DEFAULT_MODEL, find_model
+
+
+def refused(*arguments: str) -> str:
+    """What `focusloop serve` says when it cannot: one sentence, exit 1, no traceback."""
+    done = run_focusloop("serve", "--port", "0", *arguments)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("focusloop serve: ")]
+    assert len(said) == 1, done.stderr
+    return said[0]
+
+
+def test_a_port_in_use_is_one_sentence_and_leaves_the_first_alone(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = refused("--port", port, "--data-dir", str(tmp_path), "--token", TOKEN)
+    assert port in said
+    assert "--port" in said
+
+
+def test_a_data_directory_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    assert "--data-dir" in refused("--data-dir", str(blocked / "data"))
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A folder of models of the test's own, holding a copy of the default one."""
+    bundle = find_model(DEFAULT_MODEL)
+    root = tmp_path / "models"
+    shutil.copytree(bundle.folder, root / bundle.folder.parent.name / bundle.folder.name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("file", "was", "becomes", "says"),
+    [
+        ("model.onnx", rb"\A.{100}", b"\x00", "changed or cut short"),
+        ("model.onnx", rb".{1000}\Z", b"", "changed or cut short"),
+        ("model.toml", rb'feature_schema = "[^"]+"', b'feature_schema = "other/1"', "other/1"),
+        ("model.toml", rb"opset = \d+", b"opset = 'many'", "opset"),
+        ("model.toml", rb"\A", b"= no toml\n", "no TOML"),
+        ("model.toml", rb"bands_hz = \[\[", b"bands_hz = [[0.1, 0.2], [", "0.1-0.2 Hz"),
+    ],
+)
+def test_a_model_that_is_not_what_it_says_is_refused_at_start(
+    models: Path, tmp_path: Path, file: str, was: bytes, becomes: bytes, says: str
+) -> None:
+    path = next(models.rglob(file))
+    content, changes = re.subn(was, lambda _m: becomes, path.read_bytes(), count=1, flags=re.DOTALL)
+    assert changes == 1
+    path.write_bytes(content)
+    said = refused("--models-dir", str(models), "--data-dir", str(tmp_path / "data"), "--token", TOKEN)
+    assert says in said
+    assert str(models) in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a full disk is made with prlimit")
+def test_a_full_disk_takes_no_token_and_no_score(tmp_path: Path) -> None:
+    from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
+
+    with Serve(tmp_path, "p01=simulator:manual?seed=3&attention=0") as service, service.talk() as client:
+        client.subscribe("focus", "calibration")
+        service.first(client, lambda m: m["type"] == "focus" and m["valid"], "a valid score")
+        prlimit(service.process.pid, RLIMIT_FSIZE, (0, RLIM_INFINITY))
+        token = {"scope": "participant:p01", "hours": 1}
+        full = service.http.post("/v1/tokens", json=token)
+        assert (full.status_code, full.json()["code"]) == (503, "service_error")
+        assert "free some space" in full.json()["detail"]
+        service.http.post("/v1/streams/p01/calibration", json={"seconds": 15}).raise_for_status()
+        done = service.first(client, lambda m: m["type"] == "calibration" and m["state"] != "running", "an end")
+        assert done["state"] == "done"
+        used = service.first(client, lambda m: m["type"] == "focus" and m["valid"], "a valid score")
+        assert used["calibrated"] is True
+        assert any("could not be stored" in note for note in service.http.get("/v1/streams/p01").json()["fallbacks"])
+        prlimit(service.process.pid, RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
+        assert service.http.post("/v1/tokens", json=token).status_code == 201
+        assert service.stop(signal.SIGTERM) < 5.0
+        assert service.exit_code == 0
+        assert client.close_code() == 1012
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [], "no half-written file is left"
