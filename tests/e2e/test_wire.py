@@ -1,0 +1,227 @@
+"""Every error code, close code and limit of the WebSocket, against the real process with scores flowing."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pylsl
+import pytest
+from focusloop_process import TOKEN, Serve
+from live_service import Talk
+
+DEEP = '{"type":"ping","t0":1,"x":' + "[" * 9 + "]" * 9 + "}"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    with Serve(tmp_path_factory.mktemp("data"), "p01=simulator:focus", "p02=simulator:focus?seed=2") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def bystander(service: Serve) -> Iterator[None]:
+    """Someone else's scores: none is lost, none is late, whatever a test does."""
+    with service.talk() as other:
+        other.subscribe("focus", stream="p01")
+        yield
+        scores = other.synchronise()
+        assert {m["type"] for m in scores} <= {"focus"}
+        assert {b["seq"] - a["seq"] for a, b in pairwise(scores)} <= {1}
+        last = service.first(other, lambda m: m["type"] == "focus", "a score")
+        assert pylsl.local_clock() - last["t_lsl_s"] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("{", "bad_message"),
+        ("[]", "bad_message"),
+        ("1e999999", "bad_message"),
+        ("\u0000", "bad_message"),
+        (b'{"type":"ping","t0":1}', "bad_message"),
+        (DEEP, "bad_message"),
+        ('{"type":7}', "bad_message"),
+        ('{"type":"ping","id":1,"t0":"now"}', "bad_message"),
+        ('{"type":"subscribe","stream":["p01"],"topics":["focus"]}', "bad_message"),
+        ('{"type":"subscribe","stream":"p01","topics":["focus","mind"]}', "bad_message"),
+        ('{"type":"subscribe","stream":"p01","topics":["focus"],"rate_hz":-1}', "bad_message"),
+        ('{"type":"subscribe","stream":"p01","topics":["focus"],"since":{"p01":{"focus":1}}}', "bad_message"),
+        ('{"type":"unsubscribe","stream":"p01","topics":["mind"]}', "unknown_topic"),
+        ('{"type":"dance"}', "unknown_type"),
+        ('{"type":"trial","stream":"p01","run":"u","trial":1}', "unknown_type"),
+        ('{"type":"marker","stream":"p01","label":"x"}', "unknown_type"),
+        ('{"type":"areas","stream":"p01","areas":[]}', "unknown_type"),
+    ],
+)
+def test_what_is_wrong_is_answered_and_the_talk_goes_on(service: Serve, message: str | bytes, code: str) -> None:
+    with service.talk() as client:
+        client.connection.send(message)
+        error = client.hear()
+        assert (error["type"], error["code"]) == ("error", code)
+        assert error["message"]
+        assert client.ask(type="ping", t0=1)["type"] == "pong"
+
+
+def test_a_topic_at_a_time_is_refused(service: Serve) -> None:
+    issued = service.http.post("/v1/tokens", json={"scope": "participant:p01", "hours": 1}).json()
+    with service.talk(issued["token"]) as participant:
+        others = participant.subscribe("focus", stream="p02")
+        assert [one["code"] for one in others["refused"]] == ["not_allowed"]
+        own = participant.subscribe("focus", "gaze", stream="p01")
+        assert own["accepted"] == ["focus"]
+        assert [(one["topic"], one["code"]) for one in own["refused"]] == [("gaze", "no_such_stream")]
+    with service.talk() as operator:
+        nobody = operator.subscribe("focus", "bands", stream="p99")
+        assert {one["code"] for one in nobody["refused"]} == {"no_such_stream"}
+    reached = service.http.get("/v1/streams/p02", headers={"Authorization": f"Bearer {issued['token']}"})
+    assert (reached.status_code, reached.json()["code"]) == (403, "not_allowed")
+
+
+def test_an_id_that_is_taken_is_a_conflict(service: Serve) -> None:
+    answer = service.http.post("/v1/streams", json={"id": "p01", "sources": ["simulator:focus"]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+
+def test_of_ten_thousand_subscriptions_two_hundred_and_fifty_six_are_had(service: Serve) -> None:
+    topics = ["focus", "status", "quality", "bands", "spectrum", "raw", "calibration"]
+    names = [f"s{i}" for i in range(40)]
+    with service.talk() as client, ThreadPoolExecutor(len(names)) as pool:
+        bodies = [{"id": name, "sources": ["simulator:flat?seconds=0.1&channels=1"]} for name in names]
+        added = list(pool.map(lambda body: service.http.post("/v1/streams", json=body).status_code, bodies))
+        assert added == [201] * len(names)
+        accepted: list[str] = []
+        refused: list[str] = []
+        for name in names:
+            client.say(type="subscribe", stream=name, topics=topics * 36)
+            answer = service.first(client, lambda m: m["type"] == "subscribed", "an answer")
+            accepted += answer["accepted"]
+            refused += [one["code"] for one in answer["refused"]]
+        removed = list(pool.map(lambda name: service.http.delete(f"/v1/streams/{name}").status_code, names))
+        assert removed == [204] * len(names)
+    assert len(accepted) == 256
+    assert refused == ["too_many"] * 24
+
+
+def test_too_many_messages_are_refused_and_then_the_flood_is_closed(service: Serve) -> None:
+    with service.talk() as client:
+        for _ in range(300):
+            client.say(type="ping", t0=1)
+        heard = [client.hear() for _ in range(300)]
+        assert {m["code"] for m in heard if m["type"] == "error"} == {"rate_limited"}
+    with service.talk() as client:
+        flood = threading.Thread(target=_flood, args=(client,))
+        flood.start()
+        assert client.close_code() == 4429
+        flood.join()
+
+
+def _flood(client: Talk) -> None:
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        while True:
+            client.say(type="ping", t0=1)
+    except ConnectionClosed:
+        return
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        ('{"type":"subscribe","stream":"*","topics":["focus"]}', 4400),
+        ("nonsense", 4400),
+        (b"\x00", 4400),
+        ('{"type":"hello"}', 4401),
+        ('{"type":"hello","token":"wrong"}', 4401),
+        ('{"type":"hello","token":"' + "x" * 70_000 + '"}', 1009),
+        (None, 4401),
+    ],
+    ids=["subscribe", "nonsense", "binary", "no token", "wrong token", "too big", "silence"],
+)
+def test_a_bad_start_is_closed_with_its_code(service: Serve, first: str | bytes | None, code: int) -> None:
+    with service.open() as client:
+        if first is not None:
+            client.connection.send(first)
+        assert client.close_code() == code
+
+
+def test_pages_and_hosts_of_others_are_closed_with_4403(service: Serve) -> None:
+    with service.open(origin="https://evil.example") as client:
+        assert client.close_code() == 4403
+    with service.open(additional_headers={"Authorization": "Bearer wrong"}) as client:
+        assert client.close_code() == 4401
+    refused = service.http.get("/v1/streams", headers={"Host": "evil.example"})
+    assert refused.status_code == 403
+    refused = service.http.get("/v1/streams", headers={"Origin": "https://evil.example"})
+    assert refused.status_code == 403
+    for headers in ({"Authorization": ""}, {"Authorization": "Bearer wrong"}):
+        assert service.http.get("/v1/streams", headers=headers).status_code == 401
+    assert service.http.get(f"/v1/streams?token={TOKEN}", headers={"Authorization": ""}).status_code == 400
+
+
+def test_a_message_of_a_megabyte_ends_its_sender_only(service: Serve) -> None:
+    with service.talk() as client:
+        client.connection.send("x" * 1_000_000)
+        assert client.close_code() == 1009
+
+
+def test_who_stops_reading_sees_nothing_old_after_its_lagged(service: Serve) -> None:
+    with service.talk(max_queue=1) as sleeper, service.talk() as awake:
+        sleeper.subscribe("focus", stream="p01")
+        awake.subscribe("focus", stream="p01")
+        heard = (m for m in service.messages(awake) if m["type"] == "focus")
+        for _ in range(150):  # six seconds, by the scores that another client gets
+            next(heard)
+        seqs: list[int] = []
+        missed = 0
+        fresh = 0
+        while fresh < 25:
+            message = sleeper.hear()
+            if message["type"] == "lagged":
+                missed += message["missed"]
+                continue
+            seqs.append(message["seq"])
+            if missed:
+                fresh += 1
+                assert pylsl.local_clock() - message["t_lsl_s"] < 3.0
+        assert missed > 25
+        assert seqs[-1] - seqs[0] + 1 == len(seqs) + missed
+
+
+def test_who_comes_back_within_half_a_minute_misses_nothing(service: Serve) -> None:
+    with service.talk() as client:
+        client.subscribe("focus", stream="p01")
+        seen = service.first(client, lambda m: m["type"] == "focus", "a score")
+    with service.talk() as other:
+        other.subscribe("focus", stream="p01")
+        for _ in range(25):
+            service.first(other, lambda m: m["type"] == "focus", "a score meanwhile")
+    since: dict[str, Any] = {"epoch": seen["epoch"], "p01": {"focus": seen["seq"]}}
+    with service.talk() as client:
+        client.subscribe("focus", stream="p01", since=since)
+        again = [service.first(client, lambda m: m["type"] == "focus", "a score") for _ in range(40)]
+    assert [m["seq"] for m in again] == list(range(seen["seq"] + 1, seen["seq"] + 41))
+    with service.talk() as client:
+        client.subscribe("focus", stream="p01", since={**since, "epoch": "another"})
+        newest = service.first(client, lambda m: m["type"] == "focus", "a score")
+    assert newest["seq"] >= again[-1]["seq"] - 1
+
+
+def test_the_schemas_hold_what_is_sent(service: Serve) -> None:
+    """Whatever goes over the wire is JSON without NaN, and names its stream, epoch and number."""
+    with service.talk() as client:
+        client.subscribe("focus", "status", "quality", "bands", "spectrum", "raw", "calibration")
+        missing = {"focus", "status", "quality", "bands", "spectrum", "raw"}
+        for message in service.messages(client):
+            missing.discard(message["type"])
+            assert {"stream", "epoch", "seq"} <= message.keys()
+            assert all(math.isfinite(v) for v in message.values() if isinstance(v, float))
+            assert b"NaN" not in orjson.dumps(message)
+            if not missing:
+                return
