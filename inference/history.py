@@ -30,8 +30,8 @@ class Window:
         uint8 (channels, tokens).
     bridged
         Share of the window's time that was bridged or missing.
-    full
-        False while the stream is younger than a window, or the filters are still settling.
+    settled
+        bool (tokens,): False before the stream began, and while the filters were still settling.
     """
 
     relative: Features
@@ -39,7 +39,12 @@ class Window:
     quality: NDArray[np.float32]
     flags: NDArray[np.uint8]
     bridged: float
-    full: bool
+    settled: NDArray[np.bool_]
+
+    @property
+    def full(self) -> bool:
+        """True where every token has settled."""
+        return bool(self.settled.all())
 
 
 class FrameHistory:
@@ -105,5 +110,5 @@ class FrameHistory:
             quality=quality,
             flags=self._flags.take(slots, axis=0).T,
             bridged=float(self._bridged.take(slots).sum()) / len(slots),
-            full=bool(settled.all()),
+            settled=settled,
         )

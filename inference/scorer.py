@@ -210,7 +210,7 @@ class StreamScorer:
     def _follow_headset(self, window: Window) -> None:
         # A headset that was off for 10 s does not sit the same way again: its baseline ends, unless confirmed.
         lifted = off_head(window.flags[:, -1])
-        off = np.count_nonzero(lifted) >= RULES.off_head_share * len(lifted)
+        off = window.settled[-1] and np.count_nonzero(lifted) >= RULES.off_head_share * len(lifted)
         self._off_s = self._off_s + self.hop_s if off else 0.0
         if self._baseline is not None and self._off_s >= OFF_HEAD_ENDS_BASELINE_S:
             ended = self._baseline

@@ -56,19 +56,13 @@ def judge(window: Window, rules: Rules = RULES) -> Reason | None:
     rules
         Thresholds.
     """
-    lifted = off_head(window.flags)
+    if not window.settled[-1]:
+        return "warming_up"  # the filters still ring: they would call any start of a stream a loose electrode
+    lifted = off_head(window.flags[:, window.settled])
     if lifted[:, -1].mean() >= rules.off_head_share:
         return "not_worn"
     if (lifted.mean(axis=1) < 0.5).mean() < rules.contact_share:
         return "poor_contact"
-    if not window.full:
-        # A window that is not full has empty tokens: their absence is no artefact.
-        return "artifact" if _newest_unusable(window, rules) else "warming_up"
-    if window.usable.mean() < rules.usable_share:
+    if window.usable[:, window.settled].mean() < rules.usable_share:
         return "artifact"
-    return None
-
-
-def _newest_unusable(window: Window, rules: Rules) -> bool:
-    settled = window.usable.any(axis=0)
-    return bool(settled.any()) and bool(window.usable[:, settled].mean() < rules.usable_share)
+    return None if window.full else "warming_up"

@@ -12,6 +12,7 @@ from inference.validity import judge
 from streaming.types import Flag
 
 CHANNELS, TOKENS = 8, 5
+YOUNG = np.array([False, False, False, True, True])
 
 
 def clean(channels: int = CHANNELS) -> Window:
@@ -22,7 +23,7 @@ def clean(channels: int = CHANNELS) -> Window:
         quality=np.ones(shape, np.float32),
         flags=np.zeros(shape, np.uint8),
         bridged=0.0,
-        full=True,
+        settled=np.ones(TOKENS, np.bool_),
     )
 
 
@@ -60,10 +61,14 @@ def test_a_young_window_warms_up() -> None:
     window = clean()
     usable = window.usable.copy()
     usable[:, :3] = False
-    assert judge(replace(window, usable=usable, full=False)) == "warming_up"
+    assert judge(replace(window, usable=usable, settled=YOUNG)) == "warming_up"
+
+
+def test_filters_that_still_ring_lift_no_electrode() -> None:
+    window = flagged(8, Flag.CONTACT | Flag.POP)
+    assert judge(replace(window, settled=np.zeros(TOKENS, np.bool_))) == "warming_up"
 
 
 def test_contact_comes_before_artifact_and_artifact_before_warming_up() -> None:
-    young = replace(flagged(8, Flag.CONTACT), full=False)
-    assert judge(young) == "not_worn"
-    assert judge(replace(flagged(6, Flag.MUSCLE), full=False)) == "artifact"
+    assert judge(replace(flagged(8, Flag.CONTACT), settled=YOUNG)) == "not_worn"
+    assert judge(replace(flagged(6, Flag.MUSCLE), settled=YOUNG)) == "artifact"
