@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ URIS = {
     # Seed 1 has the alpha that most people have with closed eyes; that of seed 3 is small enough to be doubted.
     "asleep": "simulator:manual?seed=1&attention=0",
     # Someone whose rhythms follow attention so clearly that concentration cannot pass for rest.
-    "worker": "simulator:manual?seed=1&attention=0&effect=5",
+    "worker": "simulator:manual?seed=5&attention=0&effect=5",
 }
 
 
@@ -39,7 +40,8 @@ class Story:
     conflict: int = 0
     calibrated: Message = field(default_factory=dict)
     baseline: Message = field(default_factory=dict)
-    task: Message = field(default_factory=dict)
+    second: dict[str, Message] = field(default_factory=dict)
+    unsaved: Message = field(default_factory=dict)
     mismatch: Message = field(default_factory=dict)
     epochs: list[str] = field(default_factory=list)
     participant_welcome: Message = field(default_factory=dict)
@@ -63,16 +65,16 @@ def valid(service: Serve, client: Talk, name: str) -> Message:
     )
 
 
-def end(service: Serve, client: Talk, name: str) -> Message:
-    return service.first(
-        client,
-        lambda m: m["type"] == "calibration" and m["stream"] == name and m["state"] != "running",
-        f"an end of the calibration of {name}",
-    )
+def fill_disk(service: Serve, full: bool) -> None:
+    """From now on no file of the service may grow; Linux only, elsewhere the disk stays as it is."""
+    if sys.platform == "linux":
+        from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
+
+        prlimit(service.process.pid, RLIMIT_FSIZE, (0 if full else RLIM_INFINITY, RLIM_INFINITY))
 
 
 def first_life(service: Serve, story: Story) -> None:
-    """Seven calibrations at once, then a rest that is none, and eyes that close."""
+    """Seven calibrations at once, then a rest that is none, a full disk, and eyes that close."""
     with service.talk() as client:
         story.epochs.append(client.welcome["epoch"])
         client.subscribe("focus", stream="steady")
@@ -99,8 +101,18 @@ def first_life(service: Serve, story: Story) -> None:
         # What the rest is held against is the baseline of just now: beta grows, alpha falls, and it is no rest.
         set_fault(service, "worker", None, attention=1.0)
         set_fault(service, "steady", "baseline_mismatch")
-        assert calibrate(service, "worker", 15.0) == 202
-        story.task = end(service, client, "worker")
+        client.subscribe("focus", stream="worker")
+        for _ in range(125):  # a window of nothing but work
+            service.first(client, lambda m: m["type"] == "focus" and m["stream"] == "worker", "a score of the worker")
+        fill_disk(service, True)
+        for name in ("worker", "brief"):
+            assert calibrate(service, name, 15.0) == 202
+        for message in service.messages(client):
+            if message["type"] == "calibration" and message["state"] != "running":
+                story.second[message["stream"]] = message
+            if story.second.keys() == {"worker", "brief"}:
+                break
+        story.unsaved = service.http.get("/v1/streams/brief").json()
         story.mismatch = service.first(
             client, lambda m: m["type"] == "focus" and m["reason"] == "baseline_mismatch", "baseline_mismatch"
         )
@@ -160,7 +172,15 @@ def test_a_second_calibration_meanwhile_is_a_conflict(story: Story) -> None:
 
 
 def test_a_rest_that_scores_like_a_task_is_refused(story: Story) -> None:
-    assert (story.task["state"], story.task["code"]) == ("refused", "looks_like_task")
+    assert (story.second["worker"]["state"], story.second["worker"]["code"]) == ("refused", "looks_like_task")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a full disk is made with prlimit")
+def test_a_baseline_that_a_full_disk_does_not_take_is_used_and_lasts_until_the_end(story: Story) -> None:
+    assert story.second["brief"]["state"] == "done"
+    assert story.unsaved["baseline"]["clean_s"] >= 15.0
+    assert any("could not be stored" in note for note in story.unsaved["fallbacks"])
+    assert story.fresh["calibrated"] is False
 
 
 def test_closed_eyes_after_an_open_baseline_are_a_mismatch(story: Story) -> None:
@@ -172,4 +192,3 @@ def test_after_kill_9_tokens_and_baselines_are_still_good(story: Story) -> None:
     assert len(set(story.epochs)) == 2
     assert [one["id"] for one in story.participant_welcome["streams"]] == ["steady"]
     assert story.after_the_kill["calibrated"] is True
-    assert story.fresh["calibrated"] is False
