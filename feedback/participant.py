@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,8 +51,8 @@ class Participant:
     scorer: StreamScorer | None = None
     display: DisplayTap | None = None
     status: StreamStatus = field(default_factory=lambda: StreamStatus("connecting"))
-    answered: threading.Event = field(default_factory=threading.Event)
-    """Set when the device has answered, with a signal or an error."""
+    answered: Future[None] = field(default_factory=Future)
+    """Done when the device has answered, with a signal or an error."""
     recorded_baseline: Baseline | None = None
     """From the recording that the configuration names."""
     calibration: CalibrationRun | None = None

@@ -111,7 +111,7 @@ class LiveParticipants:
         )
         person = self._enter(wish)
         self._begin(person)
-        await asyncio.to_thread(person.answered.wait, OPEN_WAIT_S)
+        await asyncio.wait([asyncio.wrap_future(person.answered)], timeout=OPEN_WAIT_S)
         if person.status.state == "failed":
             detail = person.status.detail
             await self.remove(stream)

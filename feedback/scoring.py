@@ -85,8 +85,8 @@ class ScoringSink:
         if person is None:
             return
         person.status = status
-        if status.state != "connecting":
-            person.answered.set()
+        if status.state != "connecting" and not person.answered.done():
+            person.answered.set_result(None)
         self.publish(
             stream_id,
             "status",

@@ -7,6 +7,7 @@ is the log share of alpha (8-13 Hz) in 4-30 Hz, mean over electrodes. In 20 peop
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from inference.normalise import Features
 from inference.types import EyeState
+from inference.window_kernel import ALPHA_SIGNATURE, alpha_index
+from streaming.compiled import compile_function
 
 CLOSED_ABOVE = -1.1
 """Between the medians of the two states: how an unnamed baseline is labelled."""
@@ -38,8 +41,8 @@ class AlphaIndex:
     """
 
     def __init__(self, bands_hz: Sequence[tuple[float, float]]) -> None:
-        self._alpha = np.array([low >= 8.0 and high <= 13.0 for low, high in bands_hz])
-        self._all = np.array([low >= 4.0 and high <= 30.0 for low, high in bands_hz])
+        self.alpha = np.array([low >= 8.0 and high <= 13.0 for low, high in bands_hz])
+        self.every = np.array([low >= 4.0 and high <= 30.0 for low, high in bands_hz])
 
     def of(self, relative: Features, usable: NDArray[np.bool_]) -> float | None:
         """Index of one frame.
@@ -55,11 +58,9 @@ class AlphaIndex:
         -------
         Log share, <= 0; None where no channel is usable.
         """
-        if not usable.any():
-            return None
-        power = np.exp(relative[usable])
-        share = power[:, self._alpha].sum(axis=1) / power[:, self._all].sum(axis=1)
-        return float(np.log(share).mean())
+        function = compile_function(alpha_index, ALPHA_SIGNATURE).function
+        index = float(function(relative, usable, self.alpha, self.every))
+        return None if math.isnan(index) else index
 
 
 def eye_state(index: float) -> EyeState:

@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.normalise import Features, relative_log_power
+from inference import window_kernel as k
+from inference.eyes import AlphaIndex
+from inference.normalise import Features
+from streaming.compiled import compile_function
 from streaming.types import FeatureFrame
-
-USABLE = 0.5
-"""A channel of a token is used where at least this share of the token's time is clean."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Five tokens of all scored channels, oldest first.
+    """Five tokens of all scored channels, oldest first, and what the rules of validity ask about them.
 
     Parameters
     ----------
     relative
-        float32 (channels, tokens, bands).
+        float32 (channels, tokens, bands): log shares.
     usable
-        bool (channels, tokens).
+        bool (channels, tokens): settled, and clean for at least half of the token.
     quality
-        float32 (channels, tokens).
-    flags
-        uint8 (channels, tokens).
+        Share of usable channel-time, 0..1.
     bridged
         Share of the window's time that was bridged or missing.
+    alpha_index
+        `inference.eyes` index of the newest token; None where no channel of it is usable.
+    lifted
+        Share of channels that do not touch a head in the newest token.
+    touching
+        Share of channels that touch a head in most settled tokens.
+    clean
+        Share of the settled tokens' channels that are usable.
     settled
-        bool (tokens,): False before the stream began, and while the filters were still settling.
+        True where the newest token is: before, the filters still ring.
+    full
+        True where every token is.
     """
 
     relative: Features
     usable: NDArray[np.bool_]
-    quality: NDArray[np.float32]
-    flags: NDArray[np.uint8]
+    quality: float
     bridged: float
-    settled: NDArray[np.bool_]
-
-    @property
-    def full(self) -> bool:
-        """True where every token has settled."""
-        return bool(self.settled.all())
+    alpha_index: float | None
+    lifted: float
+    touching: float
+    clean: float
+    settled: bool
+    full: bool
 
 
 class FrameHistory:
@@ -56,59 +64,76 @@ class FrameHistory:
         Scored channels of the stream.
     columns
         Which bands of a frame the model sees, in its order.
+    index
+        Alpha index for those bands.
     tokens, hops_per_token
         Geometry of the window.
     """
 
-    def __init__(self, channels: int, columns: NDArray[np.intp], tokens: int, hops_per_token: int) -> None:
+    def __init__(
+        self, channels: int, columns: NDArray[np.int64], index: AlphaIndex, tokens: int, hops_per_token: int
+    ) -> None:
+        size = (tokens - 1) * hops_per_token + 1
         self._columns = columns
-        self._offsets = np.arange(-(tokens - 1) * hops_per_token, 1, hops_per_token)
-        self._size = (tokens - 1) * hops_per_token + 1
-        self._relative = np.zeros((self._size, channels, len(columns)), np.float32)
-        self._quality = np.zeros((self._size, channels), np.float32)
-        self._flags = np.zeros((self._size, channels), np.uint8)
-        self._settled = np.zeros(self._size, np.bool_)
-        self._bridged = np.zeros(self._size)
+        self._index = index
+        self._offsets = np.arange(1 - size, 1, hops_per_token, dtype=np.int64)
+        self._shape = (channels, tokens, len(columns))
+        self._rings = (
+            np.zeros((size, channels, len(columns)), np.float32),
+            np.zeros((size, channels), np.float32),
+            np.zeros((size, channels), np.uint8),
+            np.zeros(size, np.bool_),
+            np.zeros(size),
+        )
+        self._frame: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]] | None = None
+        self._numbers = k.new_numbers()
         self._generation = -1
         self._pushed = 0
+        self._advance = compile_function(k.advance, k.ADVANCE_SIGNATURE, (k.alpha_index,)).function
 
-    def push(self, frame: FeatureFrame) -> Features:
-        """Take a frame in; a frame of a new generation forgets all before it.
-
-        Returns
-        -------
-        Its relative log powers, float32 (channels, bands of the model).
-        """
+    def push(self, frame: FeatureFrame) -> Window:
+        """Take a frame in and give the window that ends with it; a new generation forgets all frames before."""
         if frame.generation != self._generation:
             self._generation = frame.generation
-            self.forget()
-        slot = self._pushed % self._size
-        relative = relative_log_power(frame.values[:, self._columns])
-        self._relative[slot] = relative
-        self._quality[slot] = frame.quality
-        self._flags[slot] = frame.flags
-        self._settled[slot] = frame.settled
-        self._bridged[slot] = frame.bridged
-        self._pushed += 1
-        return relative
-
-    def forget(self) -> None:
-        """Start anew: the next window is full after `window_s`."""
-        self._pushed = 0
-        self._settled[:] = False
-        self._quality[:] = 0.0
-
-    def window(self) -> Window:
-        """Gather the window that ends at the newest frame."""
-        # `take` and `sum` rather than indexing and `mean`: half the time, on arrays this small.
-        slots = (self._pushed - 1 + self._offsets) % self._size
-        quality = self._quality.take(slots, axis=0).T
-        settled = self._settled.take(slots)
-        return Window(
-            relative=self._relative.take(slots, axis=0).transpose(1, 0, 2),
-            usable=(quality >= USABLE) & settled,
-            quality=quality,
-            flags=self._flags.take(slots, axis=0).T,
-            bridged=float(self._bridged.take(slots).sum()) / len(slots),
-            settled=settled,
+            self._forget()
+        if self._frame is None:
+            self._frame = frame.values.copy(order="C"), frame.quality.copy(), frame.flags.copy()
+        values, quality, flags = self._frame  # the kernel takes no read-only arrays
+        values[:], quality[:], flags[:] = frame.values, frame.quality, frame.flags
+        relative = np.empty(self._shape, np.float32)
+        usable = np.empty(self._shape[:2], np.bool_)
+        self._advance(
+            values,
+            quality,
+            flags,
+            self._columns,
+            self._index.alpha,
+            self._index.every,
+            frame.settled,
+            frame.bridged,
+            self._pushed,
+            self._offsets,
+            *self._rings,
+            relative,
+            usable,
+            self._numbers,
         )
+        self._pushed += 1
+        good, holes, alpha, lifted, touching, clean, settled, full = self._numbers.tolist()
+        return Window(
+            relative,
+            usable,
+            good,
+            holes,
+            None if math.isnan(alpha) else alpha,
+            lifted,
+            touching,
+            clean,
+            settled > 0.0,
+            full > 0.0,
+        )
+
+    def _forget(self) -> None:
+        self._pushed = 0
+        for ring in self._rings:
+            ring[:] = 0

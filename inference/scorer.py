@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bci.errors import ModelError
 from bci.types import StreamSpec
@@ -19,7 +18,7 @@ from inference.normalise import Features, RunningMean
 from inference.session import MAX_BATCH, FocusSession, channel_bucket
 from inference.smoothing import ScoreTrack
 from inference.types import FocusScore, Reason
-from inference.validity import RULES, judge, off_head
+from inference.validity import RULES, judge
 from streaming.features import FeatureSchema
 from streaming.types import FeatureFrame
 
@@ -42,8 +41,6 @@ class Due:
         float32 (channels, tokens, bands), normalised.
     window
         For mask and quality.
-    quality
-        Share of usable channel-time.
     calibrated
         True where x is relative to a personal baseline.
     """
@@ -53,7 +50,6 @@ class Due:
     reason: Reason | None
     x: Features | None
     window: Window
-    quality: float
     calibrated: bool
 
 
@@ -135,7 +131,7 @@ class StreamScorer:
         self.model_id = bundle.id
         self.delay_s = group_delay_s + smoothing_s
         self._shape = shape
-        self._history = FrameHistory(shape[0], columns, card.tokens, round(card.token_s / hop_s))
+        self._history = FrameHistory(shape[0], columns, self.index, card.tokens, round(card.token_s / hop_s))
         usual = card.normalisation
         self._running = RunningMean(shape, hop_s, usual.population, usual.prior_s, usual.time_constant_s)
         self._track = ScoreTrack(hop_s, smoothing_s)
@@ -174,21 +170,19 @@ class StreamScorer:
     def prepare(self, frame: FeatureFrame) -> Due:
         """Take in a frame and say whether its window can be scored."""
         self.newest = frame
-        relative = self._history.push(frame)
-        window = self._history.window()
-        usable = window.usable[:, -1]
+        window = self._history.push(frame)
         if frame.settled:
+            relative, usable = window.relative[:, -1], window.usable[:, -1]
             self._running.update(relative, usable)
             if self._collector is not None:
                 self._collector.add(relative, usable)
-        self._follow_eyes(relative, usable)
+        self._follow_eyes(window)
         self._follow_headset(window)
-        quality = float((window.quality * window.usable).sum()) / window.usable.size
         reason = self._reason(window)
         if reason is not None:
-            return Due(self, frame, reason, None, window, quality, self.calibrated)
+            return Due(self, frame, reason, None, window, self.calibrated)
         mean = self._running.mean if self._mean is None else self._mean
-        return Due(self, frame, None, window.relative - mean[:, None, :], window, quality, self.calibrated)
+        return Due(self, frame, None, window.relative - mean[:, None, :], window, self.calibrated)
 
     @property
     def calibrated(self) -> bool:
@@ -202,15 +196,14 @@ class StreamScorer:
             return "unassigned"
         return judge(window)
 
-    def _follow_eyes(self, relative: Features, usable: NDArray[np.bool_]) -> None:
-        index = self.index.of(relative, usable)
+    def _follow_eyes(self, window: Window) -> None:
+        index = window.alpha_index
         if index is not None:
             self._alpha = index if self._alpha is None else self._alpha + self._alpha_gain * (index - self._alpha)
 
     def _follow_headset(self, window: Window) -> None:
         # A headset that was off for 10 s does not sit the same way again: its baseline ends, unless confirmed.
-        lifted = off_head(window.flags[:, -1])
-        off = window.settled[-1] and np.count_nonzero(lifted) >= RULES.off_head_share * len(lifted)
+        off = window.settled and window.lifted >= RULES.off_head_share
         self._off_s = self._off_s + self.hop_s if off else 0.0
         if self._baseline is not None and self._off_s >= OFF_HEAD_ENDS_BASELINE_S:
             ended = self._baseline
@@ -245,7 +238,7 @@ class StreamScorer:
             raw=raw,
             reason=None,
             confidence=self._confidence(value, due),
-            quality=due.quality,
+            quality=due.window.quality,
             calibrated=due.calibrated,
             end_s=due.frame.end_s,
             model_id=self.model_id,
@@ -286,7 +279,7 @@ class StreamScorer:
         table = self.card.confidence
         accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
         expected = float(np.interp(abs(value - 0.5), table.margin, accuracy))
-        intact = due.quality * (1.0 - due.window.bridged)
+        intact = due.window.quality * (1.0 - due.window.bridged)
         return 0.5 + max(0.0, expected - 0.5) * intact
 
 

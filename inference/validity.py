@@ -8,15 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from inference.history import Window
 from inference.types import Reason
-from streaming.types import Flag
-
-OFF_HEAD = Flag.RAILED | Flag.FLAT | Flag.LINE | Flag.CONTACT
-"""What an electrode shows that does not touch a head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +34,6 @@ class Rules:
 RULES = Rules()
 
 
-def off_head(flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell where an electrode does not touch a head; any shape of `Flag` bits."""
-    return (flags & np.uint8(int(OFF_HEAD))) != 0
-
-
 def judge(window: Window, rules: Rules = RULES) -> Reason | None:
     """Give the first reason that a window itself gives against scoring it, None if it can be scored.
 
@@ -56,13 +44,12 @@ def judge(window: Window, rules: Rules = RULES) -> Reason | None:
     rules
         Thresholds.
     """
-    if not window.settled[-1]:
+    if not window.settled:
         return "warming_up"  # the filters still ring: they would call any start of a stream a loose electrode
-    lifted = off_head(window.flags[:, window.settled])
-    if lifted[:, -1].mean() >= rules.off_head_share:
+    if window.lifted >= rules.off_head_share:
         return "not_worn"
-    if (lifted.mean(axis=1) < 0.5).mean() < rules.contact_share:
+    if window.touching < rules.contact_share:
         return "poor_contact"
-    if window.usable[:, window.settled].mean() < rules.usable_share:
+    if window.clean < rules.usable_share:
         return "artifact"
     return None if window.full else "warming_up"

@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 def _private_lsl_world() -> Path:
@@ -26,6 +27,11 @@ def _private_lsl_world() -> Path:
 # Before anything imports pylsl: liblsl reads its configuration once a process; children inherit the variable.
 os.environ["LSLAPICFG"] = str(_private_lsl_world())
 os.environ.setdefault("MNE_DONTWRITE_HOME", "true")
+
+
+# A law says nothing about time: the first example may compile a kernel.
+settings.register_profile("focusloop", deadline=None)
+settings.load_profile("focusloop")
 
 
 @pytest.fixture(scope="session")

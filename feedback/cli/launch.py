@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import webbrowser
@@ -46,6 +47,7 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         osc=service.osc,
         debug=debug,
     )
+    os.environ["FOCUSLOOP_DATA_DIR"] = str(service.data_dir)  # compiled kernels are kept there, too
     token = operator_token(settings)
     configure(_known_peers(config))
     outlets: list[Outlet] = [LslOutlets()]

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from bci.errors import ConfigError
 from bci.files.reading import read_recording
 from bci.files.recording import Recording
-from inference.history import USABLE
 from inference.normalise import Features, RunningMean, relative_log_power
+from inference.window_kernel import USABLE
 from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline
 from streaming.types import FeatureFrame

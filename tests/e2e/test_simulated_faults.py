@@ -7,11 +7,12 @@ import pytest
 
 from bci.sources.simulator import ManualSimulator
 from bci.uri import parse_uri
+from inference.eyes import AlphaIndex
 from inference.history import FrameHistory
 from inference.types import Reason
-from inference.validity import RULES, judge
+from inference.validity import judge
+from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline
-from streaming.types import FeatureFrame
 
 HOP_S = 0.1
 
@@ -26,22 +27,15 @@ def judgements(
         chunk = manual.read(25, 1.0)
         assert chunk is not None
         left -= len(chunk)
-        reasons += [_judge(history, frame) for frame in pipeline.process(chunk)]
+        reasons += [judge(history.push(frame)) for frame in pipeline.process(chunk)]
     return reasons
-
-
-def _judge(history: FrameHistory, frame: FeatureFrame) -> Reason | None:
-    history.push(frame)
-    if history.window().bridged > RULES.bridged_share:
-        history.forget()
-    return judge(history.window())
 
 
 @pytest.mark.parametrize("reason", ["not_worn", "poor_contact", "artifact", "warming_up"])
 def test_a_fault_becomes_its_reason_and_goes_again(reason: Reason) -> None:
     manual = ManualSimulator(parse_uri("simulator:manual?speed=0"))
     pipeline = Pipeline(manual.open(), hop_s=HOP_S)
-    history = FrameHistory(8, np.arange(8), 5, 8)
+    history = FrameHistory(8, np.arange(1, 8), AlphaIndex(SCHEMA.bands_hz[1:8]), 5, 8)
     before = judgements(manual, 12, history, pipeline)[80:]
     manual.set_fault(reason)
     during = judgements(manual, 12, history, pipeline)[60:]

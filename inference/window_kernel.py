@@ -1,0 +1,142 @@
+"""The inner loop of scoring: one frame into the rings, and the window that ends with it out of them.
+
+Compiled once a process (`streaming.compiled`); where that fails the same functions run as plain Python, slower.
+A frame falls due every 40 ms for each stream: in numpy its some fifty calls on tiny arrays cost more than the model.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+USABLE = 0.5
+"""A channel of a token is used where at least this share of the token's time is clean."""
+
+OFF_HEAD_BITS = 1 | 2 | 4 | 64
+"""`Flag` bits of an electrode that does not touch a head: railed, flat, line, contact."""
+
+QUALITY, BRIDGED, ALPHA, LIFTED, TOUCHING, CLEAN, SETTLED, FULL = range(8)
+"""Places in `numbers`."""
+
+ALPHA_SIGNATURE = "float64(float32[:,:], boolean[:], boolean[::1], boolean[::1])"
+ADVANCE_SIGNATURE = (
+    "void(float32[:,::1], float32[::1], uint8[::1], int64[::1], boolean[::1], boolean[::1], boolean, float64, int64, "
+    "int64[::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], boolean[::1], float64[::1], "
+    "float32[:,:,::1], boolean[:,::1], float64[::1])"
+)
+
+
+def alpha_index(relative: Any, usable: Any, alpha: Any, every: Any) -> float:  # noqa: ANN401 - numba's arrays
+    """Mean over usable channels of the log share of the `alpha` bands in the `every` bands; NaN where none is."""
+    total, count = 0.0, 0
+    for channel in range(relative.shape[0]):
+        if not usable[channel]:
+            continue
+        some, all_ = 0.0, 0.0
+        for band in range(relative.shape[1]):
+            power = math.exp(relative[channel, band])
+            if alpha[band]:
+                some += power
+            if every[band]:
+                all_ += power
+        total += math.log(some / all_)
+        count += 1
+    return total / count if count else math.nan
+
+
+def advance(
+    values: Any,  # noqa: ANN401
+    quality: Any,  # noqa: ANN401
+    flags: Any,  # noqa: ANN401
+    columns: Any,  # noqa: ANN401
+    alpha: Any,  # noqa: ANN401
+    every: Any,  # noqa: ANN401
+    settled: Any,  # noqa: ANN401
+    bridged: Any,  # noqa: ANN401
+    pushed: Any,  # noqa: ANN401
+    offsets: Any,  # noqa: ANN401
+    ring_relative: Any,  # noqa: ANN401
+    ring_quality: Any,  # noqa: ANN401
+    ring_flags: Any,  # noqa: ANN401
+    ring_settled: Any,  # noqa: ANN401
+    ring_bridged: Any,  # noqa: ANN401
+    relative: Any,  # noqa: ANN401
+    usable: Any,  # noqa: ANN401
+    numbers: Any,  # noqa: ANN401
+) -> None:
+    """Take one frame in and gather the window that ends with it.
+
+    Parameters
+    ----------
+    values, quality, flags, settled, bridged
+        The frame: float32 (channels, bands of the pipeline), float32 (channels,), uint8 (channels,), and two scalars.
+    columns
+        int64 (bands of the model,).
+    alpha, every
+        bool (bands of the model,), as in `alpha_index`.
+    pushed
+        Frames taken in before this one, since the rings were forgotten.
+    offsets
+        int64 (tokens,), frames back from the newest, oldest first, <= 0.
+    ring_relative, ring_quality, ring_flags, ring_settled, ring_bridged
+        The rings, frames first.
+    relative, usable, numbers
+        Written: float32 (channels, tokens, bands), bool (channels, tokens), and float64 (8,) as `QUALITY` and so on.
+    """
+    size, channels, bands = ring_relative.shape
+    slot = pushed % size
+    for channel in range(channels):
+        top = values[channel, columns[0]]
+        for band in range(1, bands):
+            top = max(top, values[channel, columns[band]])
+        total = 0.0
+        for band in range(bands):
+            total += math.exp(values[channel, columns[band]] - top)
+        share = top + math.log(total)
+        for band in range(bands):
+            ring_relative[slot, channel, band] = values[channel, columns[band]] - share
+        ring_quality[slot, channel] = quality[channel]
+        ring_flags[slot, channel] = flags[channel]
+    ring_settled[slot] = settled
+    ring_bridged[slot] = bridged
+
+    tokens = offsets.shape[0]
+    n_settled, n_clean, lifted, touching = 0, 0, 0, 0
+    good, holes = 0.0, 0.0
+    for token in range(tokens):
+        at = (pushed + offsets[token]) % size
+        holes += ring_bridged[at]
+        if ring_settled[at]:
+            n_settled += 1
+    for channel in range(channels):
+        contact = 0
+        for token in range(tokens):
+            at = (pushed + offsets[token]) % size
+            for band in range(bands):
+                relative[channel, token, band] = ring_relative[at, channel, band]
+            can = ring_settled[at] and ring_quality[at, channel] >= USABLE
+            usable[channel, token] = can
+            if can:
+                good += ring_quality[at, channel]
+                n_clean += 1
+            if ring_settled[at] and (ring_flags[at, channel] & OFF_HEAD_BITS) == 0:
+                contact += 1
+        if 2 * contact > n_settled:
+            touching += 1
+        if (flags[channel] & OFF_HEAD_BITS) != 0:
+            lifted += 1
+    numbers[QUALITY] = good / (channels * tokens)
+    numbers[BRIDGED] = holes / tokens
+    numbers[ALPHA] = alpha_index(ring_relative[slot], usable[:, tokens - 1], alpha, every)
+    numbers[LIFTED] = lifted / channels
+    numbers[TOUCHING] = touching / channels
+    numbers[CLEAN] = n_clean / (channels * n_settled) if n_settled else 0.0
+    numbers[SETTLED] = 1.0 if settled else 0.0
+    numbers[FULL] = 1.0 if n_settled == tokens else 0.0
+
+
+def new_numbers() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Make room for what `advance` counts."""
+    return np.zeros(8)
