@@ -54,6 +54,17 @@ class Assembly:
         self._batches: dict[str, BatchScorer] = {}
         self._batch(DEFAULT_MODEL)
 
+    def warm_up(self) -> None:
+        """Compile the kernels, or find them in the cache, and score once: the first stream shall not wait for it."""
+        channels = tuple(eeg_channel(label) for label in ("Fp1", "Fp2", "O1", "O2"))
+        spec = StreamSpec("warm-up", "warm-up", "EEG", 250.0, channels, "warm-up")
+        batch = self._batch(DEFAULT_MODEL)
+        pipeline = Pipeline(spec, hop_s=HOP_S)
+        scorer = StreamScorer("", spec, batch.session.bundle, SCHEMA, hop_s=HOP_S, group_delay_s=pipeline.group_delay_s)
+        samples = np.zeros((250, len(channels)), np.float32)
+        frames = pipeline.process(Chunk(spec, samples, np.arange(250) / 250.0, 0))
+        batch.score([scorer.prepare(frame) for frame in frames])
+
     def participant(self, wish: ParticipantConfig) -> Participant:
         """Make a participant; nothing is opened yet.
 
@@ -119,11 +130,3 @@ class Assembly:
             choice = choose_providers(wanted or PROVIDERS, explicit=wanted is not None)
             batch = self._batches[bundle.id] = BatchScorer(FocusSession(bundle, choice))
         return batch
-
-
-def compile_signal_path() -> None:
-    """Compile the kernels, or find them in the cache: the first stream shall not wait for them."""
-    channels = tuple(eeg_channel(label) for label in ("Fp1", "Fp2", "O1", "O2"))
-    spec = StreamSpec("warm-up", "warm-up", "EEG", 250.0, channels, "warm-up")
-    samples = np.zeros((250, len(channels)), np.float32)
-    Pipeline(spec, hop_s=HOP_S).process(Chunk(spec, samples, np.arange(250) / 250.0, 0))

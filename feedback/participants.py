@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast, get_args
 
+import structlog
+
 from bci.config import Config, ParticipantConfig
 from bci.errors import (
     ConfigError,
@@ -15,7 +17,7 @@ from bci.errors import (
     NoSuchStreamError,
     SourceError,
 )
-from feedback.assembly import HOP_S, Assembly, compile_signal_path
+from feedback.assembly import HOP_S, Assembly
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun, check_phases
 from feedback.outlets.port import Outlet
@@ -28,6 +30,8 @@ from streaming.engine import Engine
 from streaming.features import SCHEMA
 
 OPEN_WAIT_S = 3.0
+
+_log = structlog.get_logger("focusloop.participants")
 
 
 class LiveParticipants:
@@ -72,12 +76,14 @@ class LiveParticipants:
         self._boot = asyncio.create_task(self._open_configured())
 
     async def _open_configured(self) -> None:
-        await asyncio.to_thread(compile_signal_path)
+        _log.info("preparing", what=self._not_ready)
+        await asyncio.to_thread(self._assembly.warm_up)
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
             self._begin(person)
         self._not_ready = ""
+        _log.info("ready", streams=len(self._people))
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""

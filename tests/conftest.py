@@ -18,7 +18,7 @@ def _private_lsl_world() -> Path:
     config.write_text(
         "[multicast]\nResolveScope = machine\n"
         f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = test-{uuid.uuid4().hex}\n"
-        "[ports]\nIPv6 = disable\n"
+        "[ports]\nIPv6 = disable\nPortRange = 256\n"
         "[log]\nlevel = -2\n"
     )
     return config
@@ -27,6 +27,8 @@ def _private_lsl_world() -> Path:
 # Before anything imports pylsl: liblsl reads its configuration once a process; children inherit the variable.
 os.environ["LSLAPICFG"] = str(_private_lsl_world())
 os.environ.setdefault("MNE_DONTWRITE_HOME", "true")
+# Services of the tests have data directories of their own; kernels are compiled once for all of them.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba"))
 
 
 # A law says nothing about time: the first example may compile a kernel.
