@@ -139,7 +139,7 @@ def note(ints: Ints, window: Bytes, filled: int) -> None:
     """Count a regular sample, and what was not measured within the window that a model sees."""
     ints[I_SINCE] += 1
     at = ints[I_WINDOW_AT]
-    ints[I_WINDOW_SUM] += filled - window[at]
+    ints[I_WINDOW_SUM] += filled - int(window[at])  # as Python, a uint8 would wrap
     window[at] = filled
     ints[I_WINDOW_AT] = at + 1 if at + 1 < window.shape[0] else 0
 

@@ -38,7 +38,14 @@ def source_of(text: str) -> BrainflowSource:
 @pytest.fixture(autouse=True)
 def nothing_stays_open() -> Iterator[None]:
     yield
+    wait_for_openers()  # an attempt that was given up ends when BrainFlow lets go, and then releases the board
     assert not list(session._open_sessions)
+
+
+def wait_for_openers() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("open "):
+            thread.join(PATIENCE_S)
 
 
 class TestSynthetic(SourceCompliance):
@@ -199,9 +206,7 @@ def test_a_board_that_answers_too_late_is_released_where_nobody_asks(
     source = source_of(f"brainflow:cyton?serial_port={cyton.port}")
     with pytest.raises(SourceNotFoundError):
         source.open(0.05)
-    for thread in threading.enumerate():
-        if thread.name.startswith("open "):
-            thread.join(PATIENCE_S)
+    wait_for_openers()
     assert not list(session._open_sessions), "nothing stays open after an error"
     source.open(PATIENCE_S)  # and it can be opened again
     source.close()
