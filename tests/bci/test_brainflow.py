@@ -325,8 +325,10 @@ READ_ON = "while True: source.read(25, 1.0)"
     ("before", "after", "send", "code"),
     [
         (
-            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))",
-            "while True: source.read(25, 1.0)",
+            # As our commands do. A handler that raises may do so while ctypes converts an argument of BrainFlow's, and
+            # ctypes makes an ArgumentError of whatever is raised there.
+            "told = []; signal.signal(signal.SIGTERM, lambda *_: told.append(1))",
+            "while not told: source.read(25, 1.0)",
             signal.SIGTERM,
             0,
         ),
@@ -349,7 +351,7 @@ def test_a_process_with_a_streaming_board_ends_at_once(
     )
     try:
         assert process.stdout is not None
-        assert process.stdout.readline() == "streaming\n"
+        assert process.stdout.readline() == "streaming\n", process.communicate(timeout=PATIENCE_S)[1]
         if send is not None:
             process.send_signal(send)
         began = time.monotonic()
