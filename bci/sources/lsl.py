@@ -76,6 +76,7 @@ class LslSource:
         self._lost = 0
         self._repaired = 0
         self._heard_s = 0.0
+        self._newest_s = float("inf")
         self._reopen_s = 0.0
         self._corrected_s = 0.0
 
@@ -226,6 +227,8 @@ class LslSource:
             self._closed.wait(_FLOOD_PAUSE_S)  # its reader does not spin, whatever is sent
             return None
         stamps_s = self._stamps.map(inlet.stamps_s[:kept], now_s)
+        if len(stamps_s):
+            self._newest_s = float(stamps_s[-1])
         return Chunk(self.spec, self._to_microvolts(inlet.samples[:kept]), stamps_s, first)
 
     def _to_microvolts(self, numbers: NDArray[Any]) -> FloatSamples:
@@ -247,7 +250,8 @@ class LslSource:
         if self._info is None or (silent_s < _SILENCE_S and self._inlet is not None):
             return
         if self._watch is None:
-            lost_at_s = self._heard_s - self._stamps.correction_s
+            # Not when it was read: what lay in the buffer may be read after the successor has started.
+            lost_at_s = min(self._heard_s, self._newest_s) - self._stamps.correction_s
             self._watch, self._watch_s, self._reopen_s = Watch(self._info, lost_at_s), now_s, now_s + _REOPEN_S
             return
         verdict, info = self._watch.look()
