@@ -69,7 +69,7 @@ class BankState:
         self.biquad_state = np.zeros((2 * len(filters), n))
         self.band_state = np.zeros((n_bands * n_sections, 2, n))
         self.sums = np.zeros((n_sums, n))
-        self.ring = np.zeros((hops, n_sums, n))
+        self.ring = np.zeros((hops + 1, n_sums, n))
         self.bits = np.zeros((hops + 1, n), dtype=np.uint8)
         self.counts = np.zeros((hops + 1, 2), dtype=np.int64)
         self.usual = np.zeros((n_bands, n))
@@ -180,7 +180,7 @@ class Bank:
     def hum_uv2(self) -> NDArray[np.float64]:
         """Give (2, channels): mean square of the hum at 50 and 60 Hz in the last token, µV²."""
         state = self._state
-        sums = state.ring.sum(axis=0)
+        sums = state.work[k.WORK :]
         at = 2 * state.bands.shape[0]
         seen = np.maximum(sums[at + k.S_SEEN], 1.0)
         return sums[at + k.S_METER_50 : at + k.S_METER_60 + 1] / seen

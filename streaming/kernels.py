@@ -83,8 +83,8 @@ def advance(
     bands
         (bands, sections, 3).
     clock, rows, work, biquad_state, band_state, sums, ring, bits, counts, usual, caps
-        State. `ring` is (hops a token, sums, channels), `bits` and `counts` have one row more, for the running hop;
-        `usual` and `caps` are (bands, channels).
+        State. `ring` is (hops a token + 1, sums, channels), `bits` and `counts` have as many rows, the last for the
+        running hop; `usual` and `caps` are (bands, channels). `work` keeps the sums of the newest token, from `WORK` on.
     values, quality, flags, bridged, ends
         Room for the hops that end here: log power (hops, channels, bands), share, bits, share, and
         the index of the hop's last sample.
@@ -99,7 +99,7 @@ def advance(
     n_bands = bands.shape[0]
     n_sections = bands.shape[1]
     n_filters = biquads.shape[0]
-    n_slots = ring.shape[0]
+    n_slots = ring.shape[0] - 1
     n_sums = ring.shape[1]
     some_bad = bad.shape[0] > 0
     at_stats = 2 * n_bands
@@ -268,7 +268,9 @@ def advance(
         if clock[C_SAMPLE] < clock[C_NEXT]:
             continue
 
-        # A hop is full: its sums go into the ring, and the token is what the ring holds, oldest first.
+        # A hop is full, and the token that ends with it is the sum of the last `n_slots` hops. Hops are taken in blocks
+        # of that many: the last row of the ring sums this block, the rows behind this hop hold what the block before
+        # summed to from there to its end. So two rows make a token, and nothing is ever subtracted.
         hop = clock[C_HOP]
         slot = hop % n_slots
         if clock[C_SAMPLE] > parameters[P_SETTLE]:
@@ -282,10 +284,27 @@ def advance(
                         usual[b, c] += weight * (sums[b, c] / n_clean - usual[b, c])
                         if rows[R_KNOWN, c] >= parameters[P_KNOWN]:
                             caps[b, c] = parameters[P_CAP] * usual[b, c]
-        for r in range(n_sums):
-            for c in range(n_channels):
-                ring[slot, r, c] = sums[r, c]
-                sums[r, c] = 0.0
+        own = ring[slot].reshape(n_sums * n_channels)
+        front = ring[n_slots].reshape(n_sums * n_channels)
+        total = work[WORK : WORK + n_sums].reshape(n_sums * n_channels)
+        if slot == 0:
+            front[:] = 0.0
+        row = sums.reshape(n_sums * n_channels)
+        for q in range(n_sums * n_channels):
+            own[q] = row[q]
+            front[q] += row[q]
+            total[q] = front[q]
+            row[q] = 0.0
+        if slot + 1 < n_slots:
+            back = ring[slot + 1].reshape(n_sums * n_channels)
+            for q in range(n_sums * n_channels):
+                total[q] += back[q]
+        else:
+            for o in range(n_slots - 1, 0, -1):
+                newer = ring[o].reshape(n_sums * n_channels)
+                older = ring[o - 1].reshape(n_sums * n_channels)
+                for q in range(n_sums * n_channels):
+                    older[q] += newer[q]
         for c in range(n_channels):
             bits[slot, c] = bits[n_slots, c]
             bits[n_slots, c] = 0
@@ -296,20 +315,13 @@ def advance(
         clock[C_HOP] = hop + 1
         clock[C_NEXT] = (2 * (hop + 2) * clock[C_NUMERATOR] + clock[C_DENOMINATOR]) // (2 * clock[C_DENOMINATOR])
 
-        total = work[WORK : WORK + n_sums].reshape(n_sums * n_channels)
-        for q in range(n_sums * n_channels):
-            total[q] = 0.0
         n_token = 0
         n_bridged = 0
         for c in range(n_channels):
             flags[done, c] = 0
-        for o in range(n_slots):
-            slot = (hop + 1 + o) % n_slots
+        for slot in range(n_slots):
             n_token += counts[slot, 0]
             n_bridged += counts[slot, 1]
-            row = ring[slot].reshape(n_sums * n_channels)
-            for q in range(n_sums * n_channels):
-                total[q] += row[q]
             for c in range(n_channels):
                 flags[done, c] |= bits[slot, c]
         bridged[done] = n_bridged / n_token

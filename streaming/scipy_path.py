@@ -62,8 +62,10 @@ def advance(
         clock[k.C_SAMPLE] += stop - start
         if clock[k.C_SAMPLE] == clock[k.C_NEXT]:
             _learn_usual(clock, parameters, rows, sums, usual, caps, len(bands))
-            _turn_ring(clock, sums, ring, bits, counts)
-            _finish(clock, parameters, ring, bits, counts, len(bands), values[done], quality[done], flags[done])
+            _turn_ring(clock, sums, ring[:-1], bits, counts)
+            token = work[k.WORK :]
+            token[:] = ring.sum(axis=0)
+            _finish(parameters, token, bits, counts, len(bands), values[done], quality[done], flags[done])
             bridged[done] = counts[:-1, 1].sum() / counts[:-1, 0].sum()
             ends[done] = stop - 1
             done += 1
@@ -229,9 +231,8 @@ def _turn_ring(clock: Ints, sums: Floats, ring: Floats, bits: Bytes, counts: Int
 
 
 def _finish(
-    clock: Ints,
     parameters: Floats,
-    ring: Floats,
+    total: Floats,
     bits: Bytes,
     counts: Ints,
     n_bands: int,
@@ -239,11 +240,7 @@ def _finish(
     quality: Results,
     flags: Bytes,
 ) -> None:
-    """Make the token that ends here out of the ring; the rules of whole tokens."""
-    n_slots = len(ring)
-    total = np.zeros(ring.shape[1:])
-    for offset in range(n_slots):
-        total += ring[(int(clock[k.C_HOP]) + offset) % n_slots]
+    """Make features of the sums of a token; the rules of whole tokens."""
     n_token = float(counts[:-1, 0].sum())
     stats = total[2 * n_bands :]
     n_clean, n_blink = stats[k.S_CLEAN], stats[k.S_BLINK]
