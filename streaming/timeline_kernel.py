@@ -14,9 +14,10 @@ Ints = Any  # int64
 Bytes = Any  # uint8
 Samples = Any  # float32 (n, channels)
 
-# Float state: time and period of the loop, its jitter, the last stamp that came, the last put out, the first.
-F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST, F_BEGAN = range(7)
-FLOATS = 7
+# Float state: time and period of the loop, its jitter, the last stamp that came, the last put out, the first, and how
+# far off stamps have been of late.
+F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST, F_BEGAN, F_PEAK = range(8)
+FLOATS = 8
 
 # Integer state: what goes on, then what is counted for the report.
 (
@@ -55,6 +56,11 @@ NO_RESET, GAP, SPARSE, OFF, CLOCK = 0, 1, 2, 3, 4
 BRIDGE_S, LONGEST_S, CLOCK_S, PERSISTS_S, JITTER_PER_S = 0.1, 1.0, 900.0, 0.25, 0.5
 PERIOD_TOLERANCE = 0.1
 LARGEST_JITTER_S = 0.05
+LARGEST_PEAK_S, PEAK_PER_S, PEAK_MARGIN = 0.025, 1.0 / 30.0, 1.25
+FEW, WHOLE = 8, 0.05
+"""A gap of so few samples is one only where the stamps are ahead by a whole number of periods, within this share of one
+or twice the jitter: a sender that was busy and stamped late is ahead by anything."""
+
 EVENTS = 4
 
 A_EVENTS, A_COLUMNS = INTS, INTS + 2 * EVENTS
@@ -69,6 +75,11 @@ UNDECIDED, ORDINARY = -1, 0
 def threshold(period: float, jitter: float) -> float:
     """How far off a stamp is suspicious: four mean deviations, and at least most of a period."""
     return max(0.6 * period, 4.0 * jitter)
+
+
+def worse(peak: float, residual: float, nominal: float) -> float:
+    """Remember how far off stamps are: at once when they are farther, forgotten over half a minute."""
+    return max(peak - peak * nominal * PEAK_PER_S, min(abs(residual), LARGEST_PEAK_S))
 
 
 def step(
@@ -99,6 +110,7 @@ def follow(floats: Floats, ints: Ints, stamp: float) -> None:
     if not math.isfinite(residual) or abs(residual) > LONGEST_S:
         return
     limit = threshold(period, jitter)
+    floats[F_PEAK] = worse(floats[F_PEAK], residual, floats[F_NOMINAL])
     if ints[I_SLEW] != 0:
         floats[F_TIME] = predicted + max(-0.5 * period, min(0.5 * period, residual))
         if abs(residual) < limit:
@@ -236,7 +248,7 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
     size = held_s.shape[0]
     head = ints[I_HEAD]
     period = floats[F_PERIOD]
-    limit = threshold(floats[F_PERIOD], floats[F_JITTER])
+    limit = max(threshold(period, floats[F_JITTER]), PEAK_MARGIN * floats[F_PEAK])
     stamp = held_s[head]
     expected = floats[F_TIME] + period * (1 + held_lost[head])
     least = stamp - expected
@@ -257,7 +269,11 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
             return ORDINARY
         least = min(least, residual)
         if held_s[slot] - stamp >= max(2.5 * period, limit):
-            return int(min(least / period, 1e9) + 0.5)
+            lost = int(min(least / period, 1e9) + 0.5)
+            if lost <= FEW and abs(least - lost * period) > max(WHOLE * period, 2.0 * floats[F_JITTER]):
+                ints[I_CLEAR] = j
+                return ORDINARY
+            return lost
     if ints[I_HELD] < size:
         return UNDECIDED
     ints[I_CLEAR] = size - 1
@@ -313,7 +329,7 @@ def cruise(
     The same steps as `put` takes for such a sample, which is nearly every one.
     """
     time, period, nominal, jitter = floats[F_TIME], floats[F_PERIOD], floats[F_NOMINAL], floats[F_JITTER]
-    came_s = floats[F_CAME]
+    came_s, peak = floats[F_CAME], floats[F_PEAK]
     memory, memory_last = ints[I_MEMORY], ints[I_MEMORY_LAST]
     window_at, filled, bad = ints[I_WINDOW_AT], 0, 0
     n = 0
@@ -322,8 +338,9 @@ def cruise(
         predicted = time + period
         residual = stamp - predicted
         limit = threshold(period, jitter)
-        if not abs(residual) <= limit:
+        if not abs(residual) <= max(limit, PEAK_MARGIN * peak):
             break
+        peak = worse(peak, residual, nominal)
         if stamp == came_s:
             ints[I_REPEATED] += 1
         elif stamp < came_s:
@@ -349,6 +366,7 @@ def cruise(
     if n > 0:
         floats[F_TIME], floats[F_PERIOD], floats[F_JITTER] = time, period, jitter
         floats[F_CAME] = floats[F_LAST] = came_s
+        floats[F_PEAK] = peak
         ints[I_MEMORY] = memory
         ints[I_WINDOW_AT] = window_at
         ints[I_WINDOW_SUM] -= filled
@@ -455,7 +473,7 @@ def advance(
         at += 1
 
 
-CALLED = (threshold, step, follow, watch, note, begin, fill, put, decide, why_reset, came, calm, cruise)
+CALLED = (threshold, worse, step, follow, watch, note, begin, fill, put, decide, why_reset, came, calm, cruise)
 """What `advance` calls, callee before caller: the compiler is told of each."""
 
 SIGNATURE = (

@@ -224,6 +224,17 @@ def test_jitter_is_smoothed_and_reported() -> None:
     assert timeline.report.backward_stamps > 1000
 
 
+@pytest.mark.parametrize("chunk", [5, 10, 12])
+def test_a_busy_sender_that_stamps_late_loses_nothing(chunk: int) -> None:
+    late_s = np.random.default_rng(chunk).choice([0.0, 0.0, 0.0, 0.0, 0.0026, 0.0055, 0.0069, 0.0103], 12000 // chunk)
+    stamps_s = regular(12000) + 1e-5 * np.random.default_rng(1).normal(size=12000)
+    stamps_s += np.where(stamps_s > 1004.0, np.repeat(late_s, chunk), 0.0)  # a stamp for each push, as pylsl's
+    timeline = Timeline(spec_of())
+    samples, _, _ = joined(feed(timeline, ramp(12000), stamps_s, list(range(0, 12000, chunk))))
+    np.testing.assert_array_equal(samples, ramp(12000))
+    assert timeline.report.lost_samples == 0
+
+
 @pytest.mark.parametrize("late_s", [0.2, 0.9, 3.0])
 def test_a_late_delivery_is_no_gap(late_s: float) -> None:
     stamps_s = regular(5000)
