@@ -183,10 +183,11 @@ class Lane:
         changed = said is None or (said.state, said.detail) != (self.state, self.detail)
         if not changed and now_s - self._said_s < STATUS_S:
             return None
+        self._said_s = now_s
         status = self._snapshot()
         if status == said:
             return None
-        self._said, self._said_s = status, now_s
+        self._said = status
         return status
 
     def _snapshot(self) -> StreamStatus:
