@@ -339,7 +339,7 @@ def test_a_slow_client_gets_fresh_scores_or_a_count(steps: list[tuple[str, Any]]
     run(scenario())
 
 
-@given(st.lists(st.tuples(st.floats(0, 20), st.integers(1, 200_000)), min_size=1, max_size=60), st.integers(0, 70))
+@given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 900)), min_size=1, max_size=200), st.integers(0, 210))
 def test_the_ring_equals_a_list(appended: list[tuple[float, int]], seq: int) -> None:
     ring, plain, now_s = ReplayRing(HOLD_S), list[Message](), 0.0
     for gap_s, size in appended:
@@ -348,11 +348,16 @@ def test_the_ring_equals_a_list(appended: list[tuple[float, int]], seq: int) -> 
         ring.append(message)
         plain.append(message)
     newest = plain[-1]
-    kept: list[Message] = []
-    size = 0
-    for message in reversed(plain):
-        size += len(message.frame)
-        if message is not newest and (message.at_s < now_s - HOLD_S or size > MAX_HELD_BYTES):
-            break
-        kept.insert(0, message)
+    kept = [m for m in plain if m.at_s >= now_s - HOLD_S or m is newest]
     assert ring.since(seq, newest.seq, now_s, 10**9) == [m for m in kept if m.seq >= seq]
+
+
+@given(st.lists(st.integers(1, 200_000), min_size=1, max_size=150))
+def test_the_ring_is_bounded_and_holds_the_newest(sizes: list[int]) -> None:
+    ring, plain = ReplayRing(HOLD_S), list[Message]()
+    for size in sizes:
+        plain.append(Message(len(plain) + 1, 0.0, np.random.default_rng(size).bytes(size)))
+        ring.append(plain[-1])
+        held = ring.since(0, plain[-1].seq, 0.0, 10**9)
+        assert held == plain[-len(held) :]
+        assert len(held) == 1 or ring.held_bytes <= MAX_HELD_BYTES
