@@ -57,10 +57,10 @@ class ScoringSink:
         """Have something done between two frames: scorers and calibrations are touched by the worker alone."""
         self._later.append(work)
 
-    def publish(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+    def publish(self, stream: str, topic: str, fields: Mapping[str, Any], *, wake: bool = True) -> None:
         """Send a message, once there is a hub; any thread."""
         if self.hub is not None:
-            self.hub.publish(stream, topic, fields)
+            self.hub.publish(stream, topic, fields, wake=wake)
 
     def due(self, batch: Sequence[DueFrames]) -> None:
         """Score whatever fell due, in one model call for each model."""
@@ -78,6 +78,8 @@ class ScoringSink:
             self._metrics.observe("model", time.perf_counter() - begun)
             for (person, due), score in zip(pairs, scores, strict=True):
                 self._tell(person, due, score)
+        if self.hub is not None:
+            self.hub.wake()
 
     def status(self, stream_id: str, status: StreamStatus) -> None:
         """Publish a change of state."""
@@ -118,6 +120,8 @@ class ScoringSink:
             if score is None:
                 continue
             self._send_score(person, score)
+            if self.hub is not None:
+                self.hub.wake()
             run = person.calibration
             if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
                 run.starve()
@@ -152,7 +156,7 @@ class ScoringSink:
         origin = person.spec.origin if person.spec else "live"
         begun = time.perf_counter()
         fields = focus_fields(score, origin, self._anchor, lsl_now_s())
-        self.publish(person.id, "focus", fields)
+        self.publish(person.id, "focus", fields, wake=False)
         self._metrics.observe("publish", time.perf_counter() - begun)
         if score.end_s is not None and person.status.state == "streaming":
             self._metrics.observe("total", lsl_now_s() - score.end_s)

@@ -83,7 +83,7 @@ class Hub:
 
     # From any thread
 
-    def publish(self, stream: str, topic: str, fields: Mapping[str, Any]) -> int:
+    def publish(self, stream: str, topic: str, fields: Mapping[str, Any], *, wake: bool = True) -> int:
         """Send a message to everyone who subscribed; gives its sequence number.
 
         Parameters
@@ -92,6 +92,8 @@ class Hub:
             Its address; `type`, `stream`, `epoch` and `seq` are put in front of `fields`.
         fields
             What orjson encodes: plain values, NumPy scalars and contiguous arrays; NaN becomes null.
+        wake
+            False where more follows at once and `wake` will be called: each wake-up of the loop takes the GIL away.
 
         Raises
         ------
@@ -112,11 +114,21 @@ class Hub:
                 lost = waiting.messages.popleft()[0]
                 waiting.lost[lost] = waiting.lost.get(lost, 0) + 1
             waiting.messages.append((key, ring, message))
-            if self._loop is not None and not self._woken:
-                # Under the lock, so that `bind(None)` knows that nobody wakes a closed loop.
-                self._woken = True
-                self._loop.call_soon_threadsafe(self._flush)
+            if wake:
+                self._wake()
         return seq
+
+    def wake(self) -> None:
+        """Have the loop deliver what was published."""
+        with self._lock:
+            if self._waiting.messages:
+                self._wake()
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._woken:
+            # Under the lock, so that `bind(None)` knows that nobody wakes a closed loop.
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._flush)
 
     def wants(self, stream: str, topic: str) -> bool:
         """Say whether anyone listens, so that display topics are only made when somebody looks. Cheap."""
