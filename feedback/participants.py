@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast, get_args
+from typing import Any
 
 import structlog
 
@@ -24,7 +24,7 @@ from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
-from feedback.service.metrics import Metrics, Stage
+from feedback.service.metrics import Metrics
 from inference.listing import list_models
 from streaming.engine import Engine
 from streaming.features import SCHEMA
@@ -60,7 +60,7 @@ class LiveParticipants:
         self._people: dict[str, Participant] = {}
         self._assembly = Assembly(config.service, self._store, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store)
-        self._engine = Engine(self._sink, hop_s=HOP_S, observe=self._observe)
+        self._engine = Engine(self._sink, hop_s=HOP_S, observe=metrics.observe)
         self._boot: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
         self._configured = [(wish, self._enter(wish)) for wish in config.participants]
@@ -220,10 +220,6 @@ class LiveParticipants:
     def models(self) -> list[dict[str, Any]]:
         """List the models that are found, verified or with what is wrong with them."""
         return list_models(self._config.service.models_dir)
-
-    def _observe(self, stage: str, seconds: float) -> None:
-        if stage in get_args(Stage):
-            self._metrics.observe(cast("Stage", stage), seconds)
 
     def _refresh_metrics(self) -> None:
         for stream, lane in self._engine.stats().streams.items():

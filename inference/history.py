@@ -85,7 +85,6 @@ class FrameHistory:
             np.zeros(size, np.bool_),
             np.zeros(size),
         )
-        self._frame: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]] | None = None
         self._numbers = k.new_numbers()
         self._generation = -1
         self._pushed = 0
@@ -96,16 +95,12 @@ class FrameHistory:
         if frame.generation != self._generation:
             self._generation = frame.generation
             self._forget()
-        if self._frame is None:
-            self._frame = frame.values.copy(order="C"), frame.quality.copy(), frame.flags.copy()
-        values, quality, flags = self._frame  # the kernel takes no read-only arrays
-        values[:], quality[:], flags[:] = frame.values, frame.quality, frame.flags
         relative = np.empty(self._shape, np.float32)
         usable = np.empty(self._shape[:2], np.bool_)
         self._advance(
-            values,
-            quality,
-            flags,
+            frame.values,
+            frame.quality,
+            frame.flags,
             self._columns,
             self._index.alpha,
             self._index.every,

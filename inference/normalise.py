@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.window_kernel import FOLLOW_SIGNATURE, follow
+from streaming.compiled import compile_function
+
 Features = NDArray[np.float32]
 
 
@@ -65,6 +68,7 @@ class RunningMean:
         if population is not None:
             self.mean[:] = population
             self._weight[:] = prior_s / hop_s
+        self._follow = compile_function(follow, FOLLOW_SIGNATURE).function
 
     def update(self, relative: Features, usable: NDArray[np.bool_]) -> None:
         """Take in one frame.
@@ -76,6 +80,4 @@ class RunningMean:
         usable
             bool (channels,); the others keep their mean.
         """
-        self._weight += usable
-        gain = np.maximum(1.0 / np.maximum(self._weight, 1.0), self._gain) * usable
-        self.mean += (gain[:, None] * (relative - self.mean)).astype(np.float32)
+        self._follow(relative, usable, self._gain, self._weight, self.mean)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 
-import numpy as np
-
 STEADY_S = 20.0
 _BINS = 1000
 
@@ -32,8 +30,10 @@ class ScoreTrack:
         self._sum = 0.0
         self._generation = -1
         self._value: float | None = None
-        self._counts = np.zeros(_BINS, np.int64)
+        self._counts = [0] * _BINS
         self._total = 0
+        self._place = 0
+        self._below = 0
 
     def restart(self) -> None:
         """Forget the smoothed value."""
@@ -63,9 +63,19 @@ class ScoreTrack:
         while self._recent[0][0] <= hop - self._span:
             self._sum -= self._recent.popleft()[1]
         steady = min(1.0, max(0.0, self._sum / len(self._recent)))
-        place = min(_BINS - 1, int(self._value * _BINS))
-        below = int(self._counts[:place].sum())
-        self._counts[place] += 1
+        return self._value, steady, self._rank(self._value)
+
+    def _rank(self, value: float) -> float:
+        """Note a value, and give its place among all so far: how many lie below, and half of those that are as high.
+
+        The count below is carried from one value to the next; smoothed values are neighbours.
+        """
+        counts, place = self._counts, min(_BINS - 1, int(value * _BINS))
+        if place > self._place:
+            self._below += sum(counts[self._place : place])
+        else:
+            self._below -= sum(counts[place : self._place])
+        self._place = place
+        counts[place] += 1
         self._total += 1
-        relative = (below + 0.5 * int(self._counts[place])) / self._total
-        return self._value, steady, relative
+        return (self._below + 0.5 * counts[place]) / self._total

@@ -22,10 +22,12 @@ QUALITY, BRIDGED, ALPHA, LIFTED, TOUCHING, CLEAN, SETTLED, FULL = range(8)
 
 ALPHA_SIGNATURE = "float64(float32[:,:], boolean[:], boolean[::1], boolean[::1])"
 ADVANCE_SIGNATURE = (
-    "void(float32[:,::1], float32[::1], uint8[::1], int64[::1], boolean[::1], boolean[::1], boolean, float64, int64, "
+    "void(Array(float32, 2, 'C', readonly=True), Array(float32, 1, 'C', readonly=True), "
+    "Array(uint8, 1, 'C', readonly=True), int64[::1], boolean[::1], boolean[::1], boolean, float64, int64, "
     "int64[::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], boolean[::1], float64[::1], "
     "float32[:,:,::1], boolean[:,::1], float64[::1])"
 )
+FOLLOW_SIGNATURE = "void(float32[:,:], boolean[:], float64, float64[::1], float32[:,::1])"
 
 
 def alpha_index(relative: Any, usable: Any, alpha: Any, every: Any) -> float:  # noqa: ANN401 - numba's arrays
@@ -135,6 +137,33 @@ def advance(
     numbers[CLEAN] = n_clean / (channels * n_settled) if n_settled else 0.0
     numbers[SETTLED] = 1.0 if settled else 0.0
     numbers[FULL] = 1.0 if n_settled == tokens else 0.0
+
+
+def follow(
+    relative: Any,  # noqa: ANN401
+    usable: Any,  # noqa: ANN401
+    least_gain: float,
+    weight: Any,  # noqa: ANN401
+    mean: Any,  # noqa: ANN401
+) -> None:
+    """Move a running mean by one frame: a plain mean while few frames have come, exponential from then on.
+
+    Parameters
+    ----------
+    relative, usable
+        float32 (channels, bands), bool (channels,): channels that are not usable keep their mean.
+    least_gain
+        Of the exponential mean.
+    weight, mean
+        Moved: frames counted so far, float64 (channels,); float32 (channels, bands).
+    """
+    for channel in range(mean.shape[0]):
+        if not usable[channel]:
+            continue
+        weight[channel] += 1.0
+        gain = max(1.0 / max(weight[channel], 1.0), least_gain)
+        for band in range(mean.shape[1]):
+            mean[channel, band] += gain * (relative[channel, band] - mean[channel, band])
 
 
 def new_numbers() -> np.ndarray[tuple[int], np.dtype[np.float64]]:

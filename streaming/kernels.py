@@ -84,7 +84,7 @@ def advance(
         (bands, sections, 3).
     clock, rows, work, biquad_state, band_state, sums, ring, bits, counts, usual, caps
         State. `ring` is (hops a token + 1, sums, channels), `bits` and `counts` have as many rows, the last for the
-        running hop; `usual` and `caps` are (bands, channels). `work` keeps the sums of the newest token, from `WORK` on.
+        running hop; `usual` and `caps` are (bands, channels). From `WORK` on `work` keeps the newest token's sums.
     values, quality, flags, bridged, ends
         Room for the hops that end here: log power (hops, channels, bands), share, bits, share, and
         the index of the hop's last sample.

@@ -47,7 +47,11 @@ class LslOutlets:
 
         Silence is told too: the score of a stale stream has `valid` 0 and NaN in front of it.
         """
-        self.open(stream, origin=str(score.get("origin", "live")), model=str(score.get("model", "")))
+        if stream not in self._outlets:
+            self.open(stream, origin=str(score.get("origin", "live")), model=str(score.get("model", "")))
+        outlet = self._outlets.get(stream)
+        if outlet is None or not outlet.have_consumers():
+            return  # liblsl keeps nothing for who comes later, and to push is dearer than to ask
         stamp_s = score["t_lsl_s"]
         sample = [
             _number(score["value"]),

@@ -43,6 +43,15 @@ def test_relative_places_a_value_among_the_persons_own() -> None:
     assert track.add(0.35, 102, 0)[2] == pytest.approx(0.5, abs=0.05)
 
 
+@given(scores)
+def test_relative_counts_the_values_below_and_half_of_those_as_high(raw: list[float]) -> None:
+    track = ScoreTrack(HOP_S, 1e-6)
+    said = [track.add(score, hop, 0) for hop, score in enumerate(raw)]
+    places = [min(999, int(value * 1000)) for value, _, _ in said]
+    below = sum(place < places[-1] for place in places)
+    assert said[-1][2] == pytest.approx((below + 0.5 * places.count(places[-1])) / len(places))
+
+
 def test_it_reaches_63_percent_of_a_step_in_its_time_constant() -> None:
     track = ScoreTrack(HOP_S, 1.0)
     track.add(0.0, 0, 0)
