@@ -8,6 +8,7 @@ import numpy as np
 
 from bci.clock import ClockAnchor
 from bci.types import Chunk, StreamSpec
+from streaming.ring import Ring
 
 DISPLAY_HZ = 62.5
 RAW_EVERY_S = 0.1
@@ -30,8 +31,8 @@ class DisplayTap:
         self._labels = [spec.channels[i].label for i in self._columns]
         self._rate_hz = spec.nominal_rate_hz
         self._stride = max(1, round(self._rate_hz / DISPLAY_HZ))
-        self._recent = np.zeros((max(8, round(self._rate_hz * SPECTRUM_SPAN_S)), len(self._columns)), np.float32)
-        self._filled = 0
+        self._recent = Ring(max(8, round(self._rate_hz * SPECTRUM_SPAN_S)), len(self._columns))
+        self._next_sample = 0
         self._pending: list[Chunk] = []
         self._raw_due_s = 0.0
         self._spectrum_due_s = 0.0
@@ -64,18 +65,20 @@ class DisplayTap:
 
         Power spectral density of the last 2 s, Hann window, dB re 1 µV²/Hz, up to 60 Hz.
         """
-        fresh = chunk.data[-len(self._recent) :, self._columns]
-        self._recent = np.concatenate([self._recent[len(fresh) :], fresh])
-        self._filled = min(len(self._recent), self._filled + len(fresh))
+        if chunk.first_sample != self._next_sample:
+            self._recent.clear()  # samples were lost, or nobody has looked for a while
+        self._next_sample = chunk.first_sample + len(chunk)
+        self._recent.append(chunk.data[:, self._columns])
         newest = float(chunk.timestamps_s[-1])
-        if self._filled < len(self._recent) or 0.0 <= self._spectrum_due_s - newest <= SPECTRUM_EVERY_S:
+        if len(self._recent) < self._recent.capacity or 0.0 <= self._spectrum_due_s - newest <= SPECTRUM_EVERY_S:
             return None
         self._spectrum_due_s = newest + SPECTRUM_EVERY_S
-        taper = np.hanning(len(self._recent))
-        centred = np.nan_to_num(self._recent - np.nanmean(self._recent, axis=0))
+        recent = self._recent.newest(self._recent.capacity)
+        taper = np.hanning(len(recent))
+        centred = np.nan_to_num(recent - np.nanmean(recent, axis=0))
         power = np.abs(np.fft.rfft(centred * taper[:, None], axis=0)) ** 2
         density = 2.0 * power / (self._rate_hz * float((taper**2).sum()))
-        hz = np.fft.rfftfreq(len(self._recent), 1.0 / self._rate_hz)
+        hz = np.fft.rfftfreq(len(recent), 1.0 / self._rate_hz)
         shown = hz <= TOP_HZ
         return {
             "t_unix_s": anchor.to_unix(newest),
