@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import cast
 
 from bci.errors import SourceError
+from bci.profiles import profile_for_brainflow
 from bci.source import Source
+from bci.types import Origin
 from bci.uri import SourceUri, parse_uri
 
 _ADAPTERS = {
@@ -15,6 +17,16 @@ _ADAPTERS = {
     "file": ("bci.sources.file", "FileSource"),
     "simulator": ("bci.sources.simulator", "simulator_source"),
 }
+
+
+def origin_of(uri: SourceUri) -> Origin:
+    """Say where a source's signals will come from, as far as its URI tells before it is open.
+
+    An LSL stream may say of itself, once it is open, that it is simulated or a recording; until then it counts as live.
+    """
+    if uri.scheme in ("file", "simulator"):
+        return cast("Origin", uri.scheme)
+    return profile_for_brainflow(uri.target).origin if uri.scheme == "brainflow" else "live"
 
 
 def open_source(uri: str | SourceUri) -> Source:

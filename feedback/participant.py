@@ -7,8 +7,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from bci.registry import origin_of
 from bci.source import Source
-from bci.types import StreamSpec
+from bci.types import Origin, StreamSpec
 from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
@@ -66,6 +67,11 @@ class Participant:
     scored_frames: int = 0
 
     @property
+    def origin(self) -> Origin:
+        """Where its signals come from, or will, once the device is known."""
+        return self.spec.origin if self.spec is not None else origin_of(self.uri)
+
+    @property
     def model(self) -> FocusSession:
         """The session that scores it; its bundle names the model."""
         return self.batch.session
@@ -114,7 +120,7 @@ class Participant:
         return {
             "id": self.id,
             "sources": [self.uri.text],
-            "origin": spec.origin if spec else None,
+            "origin": self.origin,
             "device": spec.device if spec else None,
             "profile": spec.profile if spec else None,
             "profile_verified": spec.profile_verified if spec else False,

@@ -45,10 +45,9 @@ class LslOutlets:
     def on_score(self, stream: str, score: Mapping[str, Any]) -> None:
         """Send a score (fields of the `focus` message), stamped with its newest sample; null becomes NaN.
 
-        Silence is told too: the score of a stale stream has `valid` 0 and NaN in front of it.
+        Silence is told too: the score of a stale stream has `valid` 0 and NaN in front of it. Before the device has
+        said what it is there is no outlet yet, for its description names origin and model.
         """
-        if stream not in self._outlets:
-            self.open(stream, origin=str(score.get("origin", "live")), model=str(score.get("model", "")))
         outlet = self._outlets.get(stream)
         if outlet is None or not outlet.have_consumers():
             return  # liblsl keeps nothing for who comes later, and to push is dearer than to ask
@@ -59,11 +58,8 @@ class LslOutlets:
             _number(score["confidence"]),
             1.0 if score["valid"] else 0.0,
         ]
-        with self._lock:
-            outlet = self._outlets.get(stream)
-            if outlet is not None:
-                # 0 = now: before the first sample there is nothing to be stamped with.
-                outlet.push_sample(sample, 0.0 if stamp_s is None else float(stamp_s))
+        # 0 = now: before the first sample there is nothing to be stamped with.
+        outlet.push_sample(sample, 0.0 if stamp_s is None else float(stamp_s))
 
     def remove(self, stream: str) -> None:
         """End a participant's outlet."""

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bci.errors import SourceError, UriError
-from bci.registry import open_source
+from bci.registry import open_source, origin_of
 from bci.uri import parse_uri
 
 
@@ -19,6 +19,20 @@ def test_an_adapter_is_constructed_and_not_opened() -> None:
 
 def test_a_parsed_uri_will_do() -> None:
     assert type(open_source(parse_uri("lsl:"))).__name__ == "LslSource"
+
+
+@pytest.mark.parametrize(
+    ("uri", "origin"),
+    [
+        ("file:rest.edf", "file"),
+        ("simulator:focus", "simulator"),
+        ("brainflow:synthetic", "simulator"),
+        ("brainflow:muse_2", "live"),
+        ("lsl:", "live"),
+    ],
+)
+def test_the_origin_is_known_before_the_device_is(uri: str, origin: str) -> None:
+    assert origin_of(parse_uri(uri)) == origin
 
 
 def test_an_unknown_scheme_is_refused() -> None:

@@ -53,14 +53,17 @@ def test_a_score_is_an_lsl_sample_stamped_with_its_newest_sample(outlets: LslOut
         inlet.close_stream()
 
 
-def test_before_any_sample_there_is_a_sample_all_the_same(outlets: LslOutlets) -> None:
+def test_before_the_device_is_known_there_is_no_outlet(outlets: LslOutlets) -> None:
+    from pylsl import resolve_byprop
+
     outlets.on_score("p03", SILENT | {"reason": "no_data", "t_lsl_s": None})
+    assert not resolve_byprop("name", "focusloop-p03", timeout=0.5)
 
 
 def test_an_outlet_ends_with_its_participant(outlets: LslOutlets) -> None:
     from pylsl import resolve_byprop
 
-    outlets.on_score("p02", FOCUS)
+    outlets.open("p02")
     assert resolve_byprop("name", "focusloop-p02", timeout=10.0)
     outlets.remove("p02")
     outlets.remove("p02")
