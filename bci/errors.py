@@ -39,6 +39,10 @@ class SourceEndedError(SourceError):
     """The source has given its last sample (the end of a file)."""
 
 
+class RecordingNotFoundError(SourceError):
+    """There is no such file, or no such stream in it. A headset may yet be switched on; a file does not appear."""
+
+
 class FileFormatError(SourceError):
     """A recording cannot be read: truncated, without a header, or of an unknown format."""
 

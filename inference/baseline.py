@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from bci.errors import BaselineRefusedError
-from inference.eyes import SURELY_CLOSED_ABOVE, AlphaIndex, eye_state
+from inference.eyes import AlphaIndex, denies, eye_state
 from inference.normalise import Features
 from inference.types import EyeState
 
@@ -104,6 +104,12 @@ class Owner:
         )
 
 
+_OTHER_EYES: dict[EyeState, tuple[str, str, str]] = {
+    "open": ("closed", "strong as with closed eyes", "look at the cross with open eyes"),
+    "closed": ("open", "weak as with open eyes", "keep the eyes closed"),
+}
+
+
 class RestCollector:
     """Gathers the clean seconds of a rest, and makes a baseline of them or says why not.
 
@@ -179,11 +185,9 @@ class RestCollector:
             raise BaselineRefusedError("too_short", msg)
         alpha = float(np.mean(self._indices))
         eyes = asked_eyes or eye_state(alpha)
-        if asked_eyes == "open" and alpha > SURELY_CLOSED_ABOVE:
-            msg = (
-                "the eyes seem to have been closed (alpha is as strong as with closed eyes); "
-                "look at the cross with open eyes and calibrate again"
-            )
+        if asked_eyes is not None and denies(alpha, asked_eyes):
+            seems, like, do = _OTHER_EYES[asked_eyes]
+            msg = f"the eyes seem to have been {seems} (alpha is as {like}); {do} and calibrate again"
             raise BaselineRefusedError("eye_state", msg)
         if earlier_score is not None and earlier_score > TASK_SCORE:
             msg = (

@@ -22,7 +22,9 @@ CLOSED_ABOVE = -1.1
 """Between the medians of the two states: how an unnamed baseline is labelled."""
 
 SURELY_CLOSED_ABOVE = -0.65
-"""A calibration that asked for open eyes is refused above this: 1 of 28 people look so with open eyes."""
+SURELY_OPEN_BELOW = -1.5
+"""A calibration that asked for the other state is refused beyond these; few people look so in the state asked for
+(`python -m benchmarks eye_state` counts them)."""
 
 CHANGE = 0.5
 """A change of the index against the baseline that says that the eyes opened or closed."""
@@ -66,6 +68,11 @@ class AlphaIndex:
 def eye_state(index: float) -> EyeState:
     """Judge the eye state of a resting recording that nobody has labelled."""
     return "closed" if index > CLOSED_ABOVE else "open"
+
+
+def denies(index: float, asked: EyeState) -> bool:
+    """Tell whether a rest shows clearly that the eyes were not as the person was asked to keep them."""
+    return index > SURELY_CLOSED_ABOVE if asked == "open" else index < SURELY_OPEN_BELOW
 
 
 def contradicts(index: float, baseline_index: float, baseline_eyes: EyeState) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bci.errors import FileFormatError, SourceNotFoundError, UnsupportedStreamError
+from bci.errors import FileFormatError, RecordingNotFoundError, UnsupportedStreamError
 from bci.files.cleaning import clean
 from bci.files.recording import Recording
 from bci.montage import assign_montage
@@ -46,7 +46,7 @@ def read_recording(
 
     Raises
     ------
-    SourceNotFoundError
+    RecordingNotFoundError
         There is no such file, or no such stream in it.
     AmbiguousSourceError
         The file holds several EEG streams and `stream` does not say which.
@@ -59,7 +59,7 @@ def read_recording(
     if not path.is_file():
         what = "is a folder, not a recording" if path.is_dir() else "does not exist"
         msg = f"{path}: {what}; give the path of a file ({FORMATS})"
-        raise SourceNotFoundError(msg)
+        raise RecordingNotFoundError(msg)
     try:
         with _unpacked(path) as plain:
             raw = _read(plain, path.name, stream)
@@ -68,7 +68,7 @@ def read_recording(
         raise FileFormatError(msg) from error
     if stream is not None and not stream_matches(stream, raw.spec.name, raw.spec.source_id):
         msg = f"{path}: holds one stream, '{raw.spec.name}', not '{stream}'; leave out stream="
-        raise SourceNotFoundError(msg)
+        raise RecordingNotFoundError(msg)
     if montage is not None:
         raw = dataclasses.replace(raw, spec=assign_montage(raw.spec, montage))
     if raw.spec.kind.casefold() == "eeg" and not any(c.kind == "eeg" for c in raw.spec.channels):

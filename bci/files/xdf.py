@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bci.clock import SlewedOffset
-from bci.errors import AmbiguousSourceError, FileFormatError, SourceNotFoundError, UnsupportedStreamError
+from bci.errors import AmbiguousSourceError, FileFormatError, RecordingNotFoundError, UnsupportedStreamError
 from bci.files.damage import DAMAGE
 from bci.files.recording import Marker, Recording
 from bci.files.xdf_channels import read_channels, text_of
@@ -46,7 +46,7 @@ def read_xdf(path: Path, name: str, stream: str | None) -> Recording:
     ------
     FileFormatError
         No XDF, or damaged beyond use.
-    AmbiguousSourceError, SourceNotFoundError, UnsupportedStreamError
+    AmbiguousSourceError, RecordingNotFoundError, UnsupportedStreamError
         With a list of what the file holds.
     """
     with _complaints() as complaints:
@@ -188,7 +188,7 @@ def _choose(streams: Sequence[Stream], name: str, wanted: str | None) -> Stream:
         msg = f"{name}: {len(found)} streams match; say which: {listed}"
         raise AmbiguousSourceError(msg)
     msg = f"{name}: {missing}; it holds {listed}"
-    raise SourceNotFoundError(msg) if wanted is not None else UnsupportedStreamError(msg)
+    raise RecordingNotFoundError(msg) if wanted is not None else UnsupportedStreamError(msg)
 
 
 def _names(stream: Stream) -> set[str]:

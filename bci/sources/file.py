@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bci.clock import lsl_now_s
-from bci.errors import SourceEndedError, SourceError, SourceNotFoundError, UriError
+from bci.errors import SourceEndedError, SourceError, UriError
 from bci.files.playback import Playback, schedule
 from bci.files.reading import read_recording
 from bci.files.recording import Recording, contiguous_until
@@ -83,7 +83,7 @@ class FileSource:
 
         Raises
         ------
-        SourceNotFoundError, AmbiguousSourceError, FileFormatError, UnsupportedStreamError
+        RecordingNotFoundError, AmbiguousSourceError, FileFormatError, UnsupportedStreamError
             As `bci.files.read_recording` does.
         """
         del timeout_s  # a disk does not keep anyone waiting for a headset
@@ -91,8 +91,6 @@ class FileSource:
         self._state, self._detail = "connecting", ""
         try:
             recording = read_recording(self._uri.target, self._uri.params.get("stream"), montage=self._uri.montage)
-        except SourceNotFoundError:
-            raise  # the state stays `connecting`: the file may come
         except SourceError:
             self._state = "failed"
             raise

@@ -19,7 +19,7 @@ from written_files import (
     write_openbci,
 )
 
-from bci.errors import FileFormatError, MontageError, SourceNotFoundError, UnsupportedStreamError
+from bci.errors import FileFormatError, MontageError, RecordingNotFoundError, UnsupportedStreamError
 from bci.files import read_recording
 
 UV = wave_uv(1000)
@@ -111,16 +111,16 @@ def test_what_is_no_recording_is_refused_in_a_sentence(content: bytes, said: str
 
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(SourceNotFoundError, match="does not exist"):
+    with pytest.raises(RecordingNotFoundError, match="does not exist"):
         read_recording(tmp_path / "absent.edf")
-    with pytest.raises(SourceNotFoundError, match="is a folder"):
+    with pytest.raises(RecordingNotFoundError, match="is a folder"):
         read_recording(tmp_path)
 
 
 def test_stream_names_only_what_is_there(tmp_path: Path) -> None:
     path = write_muselsl(tmp_path / "rest.csv", UV)
     assert len(read_recording(path, "rest.csv")) == 1000
-    with pytest.raises(SourceNotFoundError, match="holds one stream"):
+    with pytest.raises(RecordingNotFoundError, match="holds one stream"):
         read_recording(path, "Muse")
 
 

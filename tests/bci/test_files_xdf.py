@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_files import XdfFile, wave_uv
 
-from bci.errors import AmbiguousSourceError, SourceError, SourceNotFoundError, UnsupportedStreamError
+from bci.errors import AmbiguousSourceError, RecordingNotFoundError, SourceError, UnsupportedStreamError
 from bci.files import read_recording
 from bci.files.xdf import to_recorder_clock
 
@@ -79,7 +79,7 @@ def test_several_eeg_streams_are_listed_with_what_to_write(tmp_path: Path) -> No
         read_recording(path)
     np.testing.assert_allclose(read_recording(path, "enobio").samples, -UV, rtol=1e-5)
     np.testing.assert_allclose(read_recording(path, "id-1").samples, UV, rtol=1e-5)
-    with pytest.raises(SourceNotFoundError, match=r"no stream 'Emotiv'; it holds stream=Muse"):
+    with pytest.raises(RecordingNotFoundError, match=r"no stream 'Emotiv'; it holds stream=Muse"):
         read_recording(path, "Emotiv")
 
 

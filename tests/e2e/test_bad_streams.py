@@ -20,7 +20,7 @@ HOUR_S = 3600.0
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    with Serve(tmp_path_factory.mktemp("data"), "good=simulator:manual?seed=3") as running:
+    with Serve(tmp_path_factory.mktemp("data"), "good=simulator:manual?seed=3", "nofile=file:gone.edf") as running:
         yield running
 
 
@@ -108,6 +108,7 @@ def test_two_streams_that_match_are_listed_to_choose_from(service: Serve) -> Non
         ("simulator:genius", "genius"),
         ("telepathy:now", "telepathy"),
         ("file:broken.edf", "broken.edf"),
+        ("file:gone.edf", "gone.edf: does not exist"),
         ("simulator:focus?montage=Fp1,Nose", "Nose"),
     ],
 )
@@ -116,11 +117,10 @@ def test_a_uri_that_cannot_work_is_refused_naming_what_is_wrong(service: Serve, 
     assert says in refusal(service, uri)
 
 
-def test_a_file_that_is_not_there_yet_is_named_and_waited_for(service: Serve, client: Talk) -> None:
-    with service.stream("bad", "file:gone.edf") as view:
-        assert view["state"] == "connecting"
-        assert service.first(client, lambda m: told(m, "gone.edf: does not exist"), "a word")["state"] == "connecting"
-        service.first(client, lambda m: of_bad(m) and m["reason"] == "no_data", "no_data")
+def test_a_configured_file_that_is_not_there_fails_and_says_so(service: Serve) -> None:
+    view = service.http.get("/v1/streams/nofile").json()
+    assert view["state"] == "failed"
+    assert "gone.edf: does not exist" in view["detail"]
 
 
 def test_one_channel_is_judged_and_never_crashes(service: Serve, client: Talk) -> None:

@@ -16,6 +16,7 @@ HOP_S = 0.1
 BANDS = SCHEMA.bands_hz[:8]
 OWNER = Owner("p01", "Test Headset", ("Fz", "Cz", "Pz", "Oz"), "tiny@1.0.0")
 OPEN = np.log([0.45, 0.12, 0.09, 0.06, 0.08, 0.1, 0.06, 0.04]).astype(np.float32)
+WIDE_OPEN = np.log([0.45, 0.13, 0.1, 0.03, 0.04, 0.14, 0.07, 0.04]).astype(np.float32)
 CLOSED = np.log([0.2, 0.05, 0.05, 0.3, 0.3, 0.05, 0.03, 0.02]).astype(np.float32)
 
 
@@ -52,6 +53,7 @@ def test_each_refusal_has_its_code() -> None:
     assert refused(rest(3.0)) == "too_short"
     assert refused(rest(30.0, bad_share=0.7)) == "too_noisy"
     assert refused(rest(30.0, CLOSED)) == "eye_state"
+    assert refused(rest(30.0, WIDE_OPEN), asked="closed") == "eye_state"
     assert refused(rest(30.0), earlier=0.9) == "looks_like_task"
 
 
