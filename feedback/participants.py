@@ -222,7 +222,9 @@ class LiveParticipants:
         return list_models(self._config.service.models_dir)
 
     def _refresh_metrics(self) -> None:
-        for stream, lane in self._engine.stats().streams.items():
+        stats = self._engine.stats()
+        self._metrics.set_errors(stats.errors)
+        for stream, lane in stats.streams.items():
             self._metrics.set_queue_depth(stream, lane.queued)
             self._metrics.set_lost(stream, self._people[stream].status.lost_samples if stream in self._people else 0)
 

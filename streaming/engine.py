@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,8 +56,9 @@ class EngineStats:
         By id.
     due_calls, due_streams
         Calls of `EngineSink.due`, and the streams in them: their quotient is the batching.
-    sink_errors
-        Errors that the sink raised; each is in the log.
+    errors
+        Errors that nobody should have raised, by where: `due`, `tick`, `status` (of the sink), `close` (of a source).
+        Each is in the log.
     threads_left
         Threads that did not end when their stream was removed, because a source held them.
     """
@@ -64,7 +66,7 @@ class EngineStats:
     streams: dict[str, LaneStats]
     due_calls: int
     due_streams: int
-    sink_errors: int
+    errors: dict[str, int]
     threads_left: int
 
 
@@ -112,7 +114,8 @@ class Engine:
         self._by_box: dict[Box[Item], Lane] = {}
         self._lock = threading.Lock()
         self._running = False
-        self._n_due_calls = self._n_due_streams = self._n_sink_errors = self._n_threads_left = 0
+        self._n_due_calls = self._n_due_streams = self._n_threads_left = 0
+        self._errors: Counter[str] = Counter()
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -145,7 +148,15 @@ class Engine:
         """
         box: Box[Item] = Box()
         demand = Demand(self._hop_s)
-        reader = Reader(stream_id, source, lambda item: self._post(box, item), self._clock, demand, self._retry_s)
+        reader = Reader(
+            stream_id,
+            source,
+            lambda item: self._post(box, item),
+            self._clock,
+            demand,
+            self._retry_s,
+            lambda: self._count_error("close"),
+        )
         lane = Lane(stream_id, pipeline_factory, box, demand, reader)
         with self._lock:
             if self._mailbox.stopped:
@@ -211,7 +222,7 @@ class Engine:
             streams={lane.stream_id: lane.stats for lane in lanes},
             due_calls=self._n_due_calls,
             due_streams=self._n_due_streams,
-            sink_errors=self._n_sink_errors,
+            errors=dict(self._errors),
             threads_left=self._n_threads_left,
         )
 
@@ -316,7 +327,7 @@ class Engine:
             self._sink.due(dues)
         except Exception as error:
             # Whose fault it is cannot be told from here; no stream of the batch may look alive without scores.
-            self._n_sink_errors += 1
+            self._count_error("due")
             for due in dues:
                 lane = self._lanes.get(due.stream_id)
                 if lane is not None:
@@ -336,8 +347,12 @@ class Engine:
         try:
             self._sink.tick(now_s)
         except Exception:
-            self._n_sink_errors += 1
+            self._count_error("tick")
             log.exception("the sink raised an error in its tick")
+
+    def _count_error(self, where: str) -> None:
+        with self._lock:
+            self._errors[where] += 1
 
     def _fail(self, lane: Lane, error: Exception) -> None:
         if not isinstance(error, FocusloopError):
@@ -356,5 +371,5 @@ class Engine:
             if status is not None:
                 self._sink.status(lane.stream_id, status)
         except Exception:
-            self._n_sink_errors += 1
+            self._count_error("status")
             log.exception("stream %s: its status could not be told", lane.stream_id)

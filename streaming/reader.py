@@ -109,6 +109,8 @@ class Reader:
         Shared with the worker.
     retry_s
         Between two tries to find a source that is not there yet.
+    not_closed
+        Called where the source raised an error while it was closed: its device may still be held.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Reader:
         clock: Callable[[], float],
         demand: Demand,
         retry_s: float,
+        not_closed: Callable[[], None],
     ) -> None:
         self.source = source
         self._name = name
@@ -126,6 +129,7 @@ class Reader:
         self._clock = clock
         self._demand = demand
         self._retry_s = retry_s
+        self._not_closed = not_closed
         self._stopping = threading.Event()
         self._closer: threading.Thread | None = None
         self._thread = threading.Thread(target=self._run, name=f"read {name}", daemon=True)
@@ -197,4 +201,5 @@ class Reader:
         try:
             self.source.close()
         except Exception:
-            log.exception("stream %s: its source did not close", self._name)
+            self._not_closed()
+            log.exception("stream %s: its source did not close; its device may still be held", self._name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import ClassVar, Literal, get_args
 
@@ -42,6 +42,7 @@ class _Hot(Collector):
         self.seconds: dict[str, float] = dict.fromkeys(self.buckets, 0.0)
         self.scores: dict[str, list[int]] = {}
         """By stream: not valid, valid."""
+        self.errors: Mapping[str, int] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Give both families as they stand."""
@@ -57,6 +58,12 @@ class _Hot(Collector):
             scores.add_metric([stream, "false"], counts[False])
             scores.add_metric([stream, "true"], counts[True])
         yield scores
+        errors = CounterMetricFamily(
+            "focusloop_internal_errors", "Errors that nobody should have raised; see the log", labels=["where"]
+        )
+        for where, count in self.errors.items():
+            errors.add_metric([where], count)
+        yield errors
 
 
 class Metrics:
@@ -87,6 +94,10 @@ class Metrics:
         if counts is None:
             counts = self._hot.scores[stream] = [0, 0]
         counts[valid] += 1
+
+    def set_errors(self, errors: Mapping[str, int]) -> None:
+        """Tell how many errors of our own there were so far, by where."""
+        self._hot.errors = errors
 
     def set_lost(self, stream: str, samples: int) -> None:
         """Tell how many samples of a stream were lost so far."""

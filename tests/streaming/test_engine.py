@@ -509,7 +509,19 @@ def test_a_sink_that_raises_fails_the_streams_of_its_batch_and_the_worker_goes_o
     rig.engine.add("p02", two, FakePipeline)
     two.give(HOP)
     rig.sink.until(lambda: rig.sink.frames("p02") == [0])
-    assert rig.engine.stats().sink_errors == 1
+    assert rig.engine.stats().errors == {"due": 1}
+
+
+def test_a_source_that_does_not_close_is_counted(rig: Rig) -> None:
+    class Stubborn(FakeSource):
+        def close(self) -> None:
+            super().close()
+            msg = "the dongle hangs"
+            raise OSError(msg)
+
+    rig.engine.add("p01", Stubborn(), FakePipeline)
+    assert rig.engine.remove("p01", SOON_S)
+    assert rig.engine.stats().errors["close"] >= 1
 
 
 def test_ids_are_unique_and_known(rig: Rig) -> None:
