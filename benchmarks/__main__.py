@@ -30,6 +30,7 @@ NAMES = (
     "valid_share",
     "quality_rates",
     "eye_state",
+    "response",
 )
 
 
