@@ -23,7 +23,7 @@ from inference.training.corpus import HOP_S, MODEL_BANDS, FrameSeries, Person, s
 from inference.training.evaluate import STEP_FRAMES, fold_of
 from inference.training.fit import Fitted
 from inference.training.metrics import Null
-from inference.training.windows import WINDOW_HOPS, Windows, ends_of, join, windows_against
+from inference.training.windows import Windows, ends_of, join, windows_against
 from inference.types import EyeState
 from inference.validity import RULES
 
@@ -60,7 +60,7 @@ def nulls_of(
     if data is not None and (data / "openbci-luab").is_dir():
         found += _eyes(_luab(data / "openbci-luab"), fitted)
     if data is not None and (data / "muse-biohack").is_dir():
-        found.append(_lectures(data / "muse-biohack", fitted))
+        found += _lectures(data / "muse-biohack", fitted)
     return found
 
 
@@ -252,19 +252,31 @@ def _eyes(spans: Spans, fitted: Sequence[Fitted]) -> list[Null]:
     ]
 
 
-def _lectures(folder: Path, fitted: Sequence[Fitted]) -> Null:
-    """Nobody can tell these lectures apart across people: a clear difference would be a leak."""
-    said: dict[str, list[Values]] = {"understanding": [], "confused": []}
-    usual = torch.tensor(np.mean([one.population for one in fitted], axis=0)).numpy().astype(np.float32)
-    for path in sorted(folder.glob("*.csv*")):
-        which = next((word for word in said if word in path.name.casefold()), None)
-        if which is None:
-            continue
-        for series in segments_of(read_recording(path)):
-            if len(series) >= WINDOW_HOPS:
-                reference = np.broadcast_to(usual, series.relative.shape[1:]).astype(np.float32)
-                said[which].append(logits_of(fitted, _stretch(series, reference, 0, len(series))))
-    if not all(said.values()):
-        return Null("lectures", "muse-biohack, understanding against confused, AUC", float("nan"), 0.40, 0.60)
-    value = _auc(*_joined(said["confused"], said["understanding"]))
-    return Null("lectures", "muse-biohack, understanding against confused, AUC", value, None, 0.60)
+def _lectures(folder: Path, fitted: Sequence[Fitted]) -> list[Null]:
+    """Score lectures that were understood against control, of people who have both: EEG does not tell them apart.
+
+    Against the first 30 s of the own control, and against what is usual for people. A higher AUC would be a leak.
+    """
+    usual = np.mean([one.population for one in fitted], axis=0).astype(np.float32)
+    control, understood = _by_person(folder, "Control"), _by_person(folder, "Understanding")
+    found: list[Null] = []
+    for text, own in (("30 s of own control", True), ("no baseline", False)):
+        said: tuple[list[Values], list[Values]] = ([], [])
+        for name in sorted(control.keys() & understood.keys()):
+            mean = control[name].mean(0, round(30.0 / HOP_S))
+            reference = mean if own else np.broadcast_to(usual, mean.shape)
+            for one, series in zip(said, (control[name], understood[name]), strict=True):
+                one.append(logits_of(fitted, _stretch(series, reference, 0, len(series))))
+        value = _auc(*_joined(*said)) if said[0] else float("nan")
+        found.append(
+            Null(f"lectures, {text}", f"muse-biohack, understanding against control ({text}), AUC", value, None, 0.60)
+        )
+    return found
+
+
+def _by_person(folder: Path, condition: str) -> dict[str, FrameSeries]:
+    """Longest stretch of each person's recording of a condition."""
+    return {
+        path.name.partition(condition)[0]: max(segments_of(read_recording(path)), key=len)
+        for path in sorted(folder.glob(f"*{condition}.csv*"))
+    }
