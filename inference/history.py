@@ -17,7 +17,7 @@ from streaming.types import FeatureFrame
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Five tokens of all scored channels, oldest first, and what the rules of validity ask about them.
+    """The tokens of a window, of all scored channels, oldest first, and what the rules of validity ask about them.
 
     Parameters
     ----------

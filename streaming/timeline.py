@@ -16,7 +16,7 @@ from streaming.compiled import Compiled, compile_function
 MEASURED, BRIDGED, MISSING = k.MEASURED, k.BRIDGED, k.MISSING
 """Values of `RegularBlock.state`: a sample that came, one of a gap up to 100 ms, one of a gap up to 1 s."""
 
-WINDOW_S = 4.0
+WINDOW_S = 4.8
 """Of the model; more than a quarter of it not measured is a reset."""
 
 MEMORY_S = 10.0
@@ -101,7 +101,7 @@ class Timeline:
 
     A jump of `Chunk.first_sample`, or stamps that go on farther ahead than the jitter of the stream explains, is a
     gap: up to 100 ms it is bridged, up to 1 s filled and marked missing; longer, or with more than a quarter of the
-    last 4 s not measured, the timeline starts again and says why. Corrected stamps come from a phase-locked loop
+    last 4.8 s not measured, the timeline starts again and says why. Corrected stamps come from a phase-locked loop
     that is followed sample by sample, so no chunking changes a bit. They lie on the mean of the stamps, as liblsl's
     do: of a burst stamped on arrival, the last sample is put later than its stamp, by half the length of the burst.
 

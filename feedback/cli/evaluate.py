@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from inference.training.evaluate import FocusReport, Row
-    from inference.training.metrics import Figure
+    from inference.training.metrics import Figure, Null
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_training()
     from inference.training.config import load_config
-    from inference.training.evaluate import evaluate_focus
+    from inference.training.recipe import evaluate_focus
 
     with progress_bar("evaluating") as advance:
         found = evaluate_focus(args.data, load_config(args.config), advance)
@@ -44,12 +44,17 @@ def run(args: argparse.Namespace) -> int:
 def _show(found: FocusReport) -> None:
     print(f"AUC task against rest, {found.people} people, out of fold by person, [95 % interval over people]\n")
     print(
-        "| reference | electrodes | pooled | within person | 20-s mean, pooled | 20-s mean, within | ECE | coverage |"
+        "| reference | electrodes | pooled | within person | 20-s mean, pooled | 20-s mean, within "
+        "| precision | recall | F1 | ECE | coverage |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for row in found.rows:
         print(_line(row))
-    print(f"\nshuffled labels: {_figure(found.shuffled_auc)}")
+    print("\nWhat it must not know\n\n| null | answer | gate | |\n|---|---|---|---|")
+    print(f"| labels shuffled by recording, AUC | {_figure(found.shuffled_auc)} | about 0.5 | |")
+    for null in found.nulls:
+        print(_null(null))
+    print()
     for row in found.rows:
         print(f"worst, {row.reference}, {row.montage}: {', '.join(row.worst)}")
     print(f"\n{found.warning}")
@@ -57,8 +62,14 @@ def _show(found: FocusReport) -> None:
 
 def _line(row: Row) -> str:
     figures = (row.pooled, row.within, row.steady_pooled, row.steady_within)
-    cells = [row.reference, row.montage, *map(_figure, figures), f"{row.calibration_error:.3f}", f"{row.coverage:.3f}"]
+    rest = (row.precision, row.recall, row.f1, row.calibration_error, row.coverage)
+    cells = [row.reference, row.montage, *map(_figure, figures), *(f"{value:.3f}" for value in rest)]
     return f"| {' | '.join(cells)} |"
+
+
+def _null(null: Null) -> str:
+    verdict = {True: "passed", False: "FAILED", None: ""}[null.passed]
+    return f"| {null.question} | {null.value:.3f} | {null.gate} | {verdict} |"
 
 
 def _figure(figure: Figure) -> str:

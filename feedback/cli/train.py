@@ -11,6 +11,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of EEGMAT ($FOCUSLOOP_DATA/eegmat)")
     parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of models")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml, as lies beside each model")
+    parser.add_argument("--force", action="store_true", help="export a model that fails a null, too; its card says so")
     parser.add_argument("--seed", type=int, help="another seed than the recipe's")
     parser.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where torch computes")
     parser.epilog = (
@@ -32,6 +33,6 @@ def run(args: argparse.Namespace) -> int:
     wishes = {"seed": args.seed, "device": args.device}
     config = load_config(args.config).model_copy(update={k: v for k, v in wishes.items() if v is not None})
     with progress_bar("training") as advance:
-        folder = train(config, data=args.data, out=args.out, progress=advance)
+        folder = train(config, data=args.data, out=args.out, force=args.force, progress=advance)
     print(folder)
     return 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 
 from inference.bundle import ModelCard
 from inference.training.evaluate import FocusReport, Row
+from inference.training.metrics import Null, failed
 
 _TEMPLATE = "card_template.md"
 
@@ -26,6 +28,8 @@ def card_text(card: ModelCard, report: FocusReport) -> str:
         response_s=card.response_s,
         opset=card.opset,
         rows="\n".join(_line(row) for row in report.rows),
+        nulls="\n".join(_null(null) for null in report.nulls),
+        verdict=_verdict(report.nulls),
         shuffled=report.shuffled_auc,
         warning=report.warning,
         worst=", ".join(best.worst),
@@ -34,11 +38,26 @@ def card_text(card: ModelCard, report: FocusReport) -> str:
     )
 
 
+def _null(null: Null) -> str:
+    verdict = {True: "passed", False: "**failed**", None: ""}[null.passed]
+    return f"| {null.question} | {null.value:.3f} | {null.gate} | {verdict} |"
+
+
+def _verdict(nulls: Sequence[Null]) -> str:
+    bad = failed(nulls)
+    if not bad:
+        return "It passes every gate."
+    return f"**It fails {', '.join(null.name for null in bad)} and was exported all the same (`--force`).**"
+
+
 def _line(row: Row) -> str:
     cells = [
         "30 s of rest" if row.reference == "baseline" else "none",
         row.montage,
         *(str(figure) for figure in (row.pooled, row.within, row.steady_pooled, row.steady_within)),
-        *(f"{value:.3f}" for value in (row.balanced_accuracy, row.calibration_error, row.coverage)),
+        *(
+            f"{value:.3f}"
+            for value in (row.balanced_accuracy, row.precision, row.recall, row.f1, row.calibration_error, row.coverage)
+        ),
     ]
     return f"| {' | '.join(cells)} |"

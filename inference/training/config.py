@@ -28,7 +28,7 @@ class TrainingConfig(BaseModel):
     seed: int = 0
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     members: int = Field(default=8, ge=1)
-    width: int = Field(default=16, ge=4)
+    width: int = Field(default=8, ge=4)
     steps: int = Field(
         default=200, ge=1, description="at most; early stopping on people left out of the fold's training"
     )
@@ -41,11 +41,15 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(default=0.3, ge=0)
     resample: float = Field(default=0.5, ge=0, le=1, description="1: members see a bootstrap of the people, 0: all")
     averaging: float = Field(default=0.95, ge=0, lt=1, description="of the weights, per step")
-    summary_l2: float = Field(default=0.06, ge=0, description="ridge on the montage-free linear path")
-    moment_l2: float = Field(default=0.06, ge=0, description="ridge on the linear path by place")
+    table: int = Field(default=24576, ge=256, description="windows that the linear paths are fitted to")
+    summary_l2: float = Field(default=0.005, gt=0, description="ridge on the montage-free linear path")
+    moment_l2: float = Field(default=0.005, gt=0, description="ridge on the linear path by place")
     baseline_share: float = Field(default=0.6, ge=0, le=1, description="of batches against the person's own rest")
     baseline_s: float = Field(default=30.0, gt=0)
     baseline_starts_s: tuple[float, ...] = (0.0, 30.0, 60.0, 90.0, 120.0)
+    re_referenced_share: float = Field(
+        default=0.1, ge=0, le=1, description="of batches with four electrodes against the mean of Fp1 and Fp2"
+    )
     all_channels_share: float = Field(default=0.5, ge=0, le=1, description="of batches with the whole montage")
     fewest_channels: int = Field(default=4, ge=1)
     token_dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -6,9 +6,9 @@ distribution check refuse count as 0.5.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 
 from bci.errors import ConfigError
 from inference.training.config import TrainingConfig
-from inference.training.corpus import HOP_S, Person, eegmat_folder, read_eegmat
+from inference.training.corpus import HOP_S, Person
 from inference.training.fit import Fitted, fit
 from inference.training.metrics import (
     Figure,
+    Null,
     Scores,
     balanced_accuracy,
     calibration_error,
     causal_mean,
     class_weights,
     coverage,
+    detection,
     person_aucs,
     pooled_auc,
     pooled_figure,
@@ -40,6 +42,9 @@ MONTAGES: dict[str, tuple[str, ...] | None] = {
     "4": ("Fp1", "Fp2", "T7", "T8"),
 }
 """Electrodes that a figure is given for; linked-ear reference, so the four are no Muse."""
+
+RE_REFERENCED = "4 against Fp1 and Fp2"
+"""The same four against the mean of the two frontal ones, which is nearer to a Muse, and none either."""
 
 REFERENCES: tuple[Reference, ...] = ("baseline", "none")
 STEP_FRAMES = 5
@@ -122,13 +127,16 @@ def fit_folds(corpus: Sequence[Person], config: TrainingConfig, progress: Progre
 def out_of_fold(corpus: Sequence[Person], config: TrainingConfig, fitted: Sequence[Fitted]) -> OutOfFold:
     """Score every person by the network that never saw them."""
     folds = fold_of(len(corpus), config)
+    looks: list[tuple[Sequence[Person], dict[str, list[int] | None]]] = [(corpus, montage_columns(corpus))]
+    if all("re-referenced" in person.views for person in corpus):
+        looks.append(([person.seen("re-referenced") for person in corpus], {RE_REFERENCED: None}))
     parts: dict[tuple[Reference, str], list[Predictions]] = {}
     for fold, one in enumerate(fitted):
-        for reference in REFERENCES:
-            windows = evaluation_windows(corpus, np.flatnonzero(folds == fold), reference, one.population, config)
-            for montage, channels in montage_columns(corpus).items():
-                said = predict(one, windows, channels, fold)
-                parts.setdefault((reference, montage), []).append(said)
+        own = np.flatnonzero(folds == fold)
+        for (people, columns), reference in itertools.product(looks, REFERENCES):
+            windows = evaluation_windows(people, own, reference, one.population, config)
+            for montage, channels in columns.items():
+                parts.setdefault((reference, montage), []).append(predict(one, windows, channels, fold))
     return {key: _join(said) for key, said in parts.items()}
 
 
@@ -247,6 +255,9 @@ class Row:
     steady_pooled: Figure
     steady_within: Figure
     balanced_accuracy: float
+    precision: float
+    recall: float
+    f1: float
     calibration_error: float
     coverage: float
     worst: tuple[str, ...]
@@ -268,6 +279,7 @@ def tabulate(corpus: Sequence[Person], found: OutOfFold, limits: Mapping[Referen
                 pooled_figure(steady),
                 within_figure(steady),
                 balanced_accuracy(scores),
+                *detection(scores),
                 calibration_error(scores),
                 coverage(scores),
                 tuple(f"{corpus[person].id} {each[person]:.2f}" for person in worst),
@@ -288,6 +300,8 @@ class FocusReport:
         Pooled AUC, 19 channels against rest, when recordings change their labels at random: has to be near 0.5.
     people
         How many.
+    nulls
+        What the model must not know, and whether it does.
     warning
         What the figures do not mean.
     """
@@ -295,6 +309,7 @@ class FocusReport:
     rows: list[Row]
     shuffled_auc: Figure
     people: int
+    nulls: list[Null] = field(default_factory=list)
     warning: str = EYES_WARNING
 
 
@@ -310,33 +325,9 @@ def shuffled_labels_auc(scores: Scores, *, draws: int = 200, seed: int = 0) -> F
     return Figure(float(np.mean(values)), float(low), float(high))
 
 
-def report(corpus: Sequence[Person], found: OutOfFold) -> FocusReport:
+def report(corpus: Sequence[Person], found: OutOfFold, nulls: Sequence[Null] = ()) -> FocusReport:
     """Make the report of out-of-fold predictions."""
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
     widest = next(key for key in found if key[0] == "baseline")
     shuffled = shuffled_labels_auc(cross_calibrated(found, limits)[widest])
-    return FocusReport(tabulate(corpus, found, limits), shuffled, len(corpus))
-
-
-def evaluate_focus(
-    data: Path | None = None, config: TrainingConfig | None = None, progress: Progress = silent
-) -> FocusReport:
-    """Fit the recipe on all folds of EEGMAT and report it on the people left out.
-
-    Parameters
-    ----------
-    data
-        Folder of EEGMAT; None looks in `$FOCUSLOOP_DATA` and `../shared/data`.
-    config
-        The recipe; None for the default.
-    progress
-        Told what is done, and the share of it.
-
-    Raises
-    ------
-    ConfigError
-        If the data are not there, or too few.
-    """
-    config = config or TrainingConfig()
-    corpus = read_eegmat(eegmat_folder(data), range(config.people), lambda name: progress(f"reading {name}", 0.0))
-    return report(corpus, out_of_fold(corpus, config, fit_folds(corpus, config, progress)))
+    return FocusReport(tabulate(corpus, found, limits), shuffled, len(corpus), list(nulls))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,8 +196,10 @@ def _metrics(report: FocusReport, difference: float) -> dict[str, dict[str, floa
             "torch_against_onnx": float(f"{difference:.1e}"),
         }
     }
+    if report.nulls:
+        metrics["nulls"] = {_key(null.name): round(null.value, 3) for null in report.nulls}
     for row in report.rows:
-        name = f"{'rest_30s' if row.reference == 'baseline' else 'no_baseline'}_{row.montage}ch"
+        name = f"{'rest_30s' if row.reference == 'baseline' else 'no_baseline'}_{_key(row.montage)}"
         metrics[name] = {
             "auc_pooled": round(row.pooled.value, 3),
             "auc_pooled_interval": [round(row.pooled.low, 3), round(row.pooled.high, 3)],
@@ -205,10 +208,17 @@ def _metrics(report: FocusReport, difference: float) -> dict[str, dict[str, floa
             "auc_pooled_20s_mean": round(row.steady_pooled.value, 3),
             "auc_within_20s_mean": round(row.steady_within.value, 3),
             "balanced_accuracy": round(row.balanced_accuracy, 3),
+            "precision": round(row.precision, 3),
+            "recall": round(row.recall, 3),
+            "f1": round(row.f1, 3),
             "ece": round(row.calibration_error, 3),
             "coverage": round(row.coverage, 3),
         }
     return metrics
+
+
+def _key(text: str) -> str:
+    return f"{text}ch" if text.isdigit() else re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
 def card_toml(card: ModelCard) -> str:

@@ -10,24 +10,16 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
+from inference.training.heads import fit_heads
 from inference.training.network import FocusNetwork, NetworkShape
-from inference.training.windows import (
-    Batch,
-    Reference,
-    Windows,
-    baseline_windows,
-    join,
-    population_mean,
-    running_windows,
-)
+from inference.training.sampling import STEP_FRAMES, Sampler, bags, training_windows
+from inference.training.windows import Batch, baseline_windows, join, population_mean, running_windows
 
-_STEP_FRAMES = 10
 _SCALE_WINDOWS = 4096
 
 
@@ -85,15 +77,20 @@ def fit(
     stop = [corpus[i] for i in order[:held]]
     learn = [corpus[i] for i in order[held:]]
     population = population_mean(learn)
-    banks = training_windows(learn, config, population)
-    sampler = _Sampler(banks, config, generator)
+    sampler = Sampler(training_windows(learn, config, population), config, generator)
     network = FocusNetwork(NetworkShape(bands=len(population), members=config.members, width=config.width))
     _set_constants(network, sampler)
+    weights = bags(len(learn), config, generator)
+    table = sampler.table(config.table)
+    fit_heads(network, table, weights, summary_l2=config.summary_l2, moment_l2=config.moment_l2)
+    for head in (network.summary_head, network.moment_head):
+        head.requires_grad_(False)  # at their optimum; what follows teaches attention to add to them
     network.to(config.device)
-    bags = torch.from_numpy(_bags(len(learn), config, generator)).to(config.device)
+    bag = torch.from_numpy(weights).to(config.device)
     checks = _checks(stop, population, config)
     total = steps if steps is not None else config.steps
-    optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(learned, config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total, config.warmup_steps))
     # a running average of the weights is steadier than the last step, and is what is kept
     averaging = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.averaging), use_buffers=False)
@@ -102,7 +99,7 @@ def fit(
     for step in range(1, total + 1):
         batch = sampler.draw()
         optimiser.zero_grad()
-        _loss(network, batch, bags, config).backward()
+        _loss(network, batch, bag).backward()
         optimiser.step()
         schedule.step()
         averaging.update_parameters(network)
@@ -120,91 +117,13 @@ def fit(
     return Fitted(network.cpu().eval(), population, best_step if checks else total)
 
 
-def training_windows(
-    people: Sequence[Person], config: TrainingConfig, population: Sequence[float]
-) -> dict[Reference, Windows]:
-    """Windows against each of several stretches of rest, and against the running mean."""
-    against_rest = [
-        part
-        for index, person in enumerate(people)
-        for start in config.baseline_starts_s
-        for part in baseline_windows(person, index, start_s=start, length_s=config.baseline_s, step=2 * _STEP_FRAMES)
-    ]
-    alone = [
-        part
-        for index, person in enumerate(people)
-        for part in running_windows(person, index, population, step=_STEP_FRAMES, orders=True)
-    ]
-    return {"baseline": join(against_rest), "none": join(alone)}
-
-
-def montages(channels: int, generator: np.random.Generator, config: TrainingConfig) -> list[int]:
-    """Draw electrodes: all of them, or any number of any of them."""
-    if channels <= config.fewest_channels or generator.random() < config.all_channels_share:
-        return list(range(channels))
-    count = int(generator.integers(config.fewest_channels, channels + 1))
-    return sorted(int(i) for i in generator.choice(channels, count, replace=False))
-
-
-class _Sampler:
-    """Draws batches in which people and conditions are equally frequent."""
-
-    def __init__(self, banks: dict[Reference, Windows], config: TrainingConfig, generator: np.random.Generator) -> None:
-        self._banks = banks
-        self._config = config
-        self._generator = generator
-        self._cells = {
-            name: [
-                np.flatnonzero((bank.person == person) & (bank.label == label))
-                for person in np.unique(bank.person)
-                for label in (0.0, 1.0)
-            ]
-            for name, bank in banks.items()
-        }
-
-    def rows(self, reference: Reference, count: int) -> NDArray[np.int64]:
-        cells = self._cells[reference]
-        which = self._generator.integers(0, len(cells), count)
-        place = self._generator.random(count)
-        return np.array([cells[c][int(u * len(cells[c]))] for c, u in zip(which, place, strict=True)], np.int64)
-
-    def draw(self) -> Batch:
-        generator, config = self._generator, self._config
-        reference: Reference = "baseline" if generator.random() < config.baseline_share else "none"
-        bank = self._banks[reference]
-        channels = montages(bank.relative.shape[1], generator, config)
-        batch = bank.take(self.rows(reference, config.batch), channels)
-        items, count, tokens, bands = batch.x.shape
-        mask = batch.mask | torch.from_numpy(generator.random((items, count, tokens)) < config.token_dropout)
-        noise = generator.normal(0.0, config.noise, (items, count, 1, bands)).astype(np.float32)
-        x = (batch.x + torch.from_numpy(noise)) * ~mask[..., None]
-        return Batch(*(part.to(config.device) for part in batch._replace(x=x, mask=mask)))
-
-    def whole(self, count: int) -> Batch:
-        """Windows against rest, all channels, without noise."""
-        return self._banks["baseline"].take(self.rows("baseline", count))
-
-    def plain(self, count: int) -> Batch:
-        """Windows against rest, of one random montage, without noise."""
-        bank = self._banks["baseline"]
-        channels = montages(bank.relative.shape[1], self._generator, self._config)
-        return bank.take(self.rows("baseline", count), channels)
-
-
-def _set_constants(network: FocusNetwork, sampler: _Sampler) -> None:
+def _set_constants(network: FocusNetwork, sampler: Sampler) -> None:
     whole = sampler.whole(_SCALE_WINDOWS)
     network.set_scales(whole.x, whole.position_m, whole.mask)
-    parts = [sampler.plain(_SCALE_WINDOWS // 16) for _ in range(16)]
+    parts = [sampler.plain(("baseline", None), _SCALE_WINDOWS // 16) for _ in range(16)]
     with torch.no_grad():
         summaries = [network.paths(part.x, part.position_m, part.mask).summary for part in parts]
     network.set_distribution(torch.cat(summaries))
-
-
-def _bags(people: int, config: TrainingConfig, generator: np.random.Generator) -> NDArray[np.float32]:
-    """Weight of each person for each member, (people, members)."""
-    draws = generator.multinomial(people, np.full(people, 1.0 / people), size=config.members)
-    weights = (1.0 - config.resample) + config.resample * draws.T
-    return np.ascontiguousarray(weights.astype(np.float32))
 
 
 def _rate(step: int, total: int, warmup: int) -> float:
@@ -213,18 +132,13 @@ def _rate(step: int, total: int, warmup: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
-def _loss(network: FocusNetwork, batch: Batch, bags: Tensor, config: TrainingConfig) -> Tensor:
+def _loss(network: FocusNetwork, batch: Batch, bags: Tensor) -> Tensor:
     weight = bags[batch.person]
     weight = weight / weight.mean()
     label = batch.label[:, None]
-    ways = network.logits(network.paths(batch.x, batch.position_m, batch.mask))
-    loss = torch.zeros((), device=batch.x.device)
-    for way in ways:
-        each = nn.functional.binary_cross_entropy_with_logits(way, label.expand_as(way), reduction="none")
-        loss = loss + (weight * each).mean()
-    ridge = config.summary_l2 * network.summary_head.weight.square().sum()
-    ridge = ridge + config.moment_l2 * network.moment_head.weight.square().sum()
-    return loss + ridge / config.members
+    _, by_place = network.logits(network.paths(batch.x, batch.position_m, batch.mask))
+    each = nn.functional.binary_cross_entropy_with_logits(by_place, label.expand_as(by_place), reduction="none")
+    return (weight * each).mean()
 
 
 def _checks(people: Sequence[Person], population: Sequence[float], config: TrainingConfig) -> list[Batch]:
@@ -233,12 +147,12 @@ def _checks(people: Sequence[Person], population: Sequence[float], config: Train
     against_rest = [
         part
         for index, person in enumerate(people)
-        for part in baseline_windows(person, index, length_s=config.baseline_s, step=2 * _STEP_FRAMES)
+        for part in baseline_windows(person, index, length_s=config.baseline_s, step=2 * STEP_FRAMES)
     ]
     alone = [
         part
         for index, person in enumerate(people)
-        for part in running_windows(person, index, population, step=2 * _STEP_FRAMES)
+        for part in running_windows(person, index, population, step=2 * STEP_FRAMES)
     ]
     banks = [join(against_rest), join(alone)]
     return [

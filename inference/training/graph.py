@@ -14,7 +14,7 @@ import onnx
 import onnx.numpy_helper
 import onnx.parser
 
-from inference.training.network import HEAD_RADIUS_M, LEAST_ATTENTION, PLACES, SCORE_LIMIT, FocusNetwork
+from inference.training.network import HEAD_RADIUS_M, LEAST_ATTENTION, LEAST_SWING, PLACES, SCORE_LIMIT, FocusNetwork
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,16 +34,29 @@ focus_attention (float[b, c, t, {bands}] x, float[b, c, 3] position_m, bool[b, c
     place = Pad (five, pad_last, one)
     place_t = Transpose <perm = [0, 2, 1]> (place)
     usable4 = Unsqueeze (usable, axis2)
-    sums_x4 = MatMul (usable4, x)
-    sums_x = Squeeze (sums_x4, axis2)
     weight = ReduceSum <keepdims = 1> (usable, axis2)
-    columns = Concat <axis = 2> (sums_x, weight)
+    known = Clip (weight, one)
+    centred = MatMul (x, centre)
+    centred_square = Mul (centred, centred)
+    both = Concat <axis = 3> (centred, centred_square)
+    both_sum4 = MatMul (usable4, both)
+    both_sum = Squeeze (both_sum4, axis2)
+    both_mean = Div (both_sum, known)
+    level, level_square = Split <axis = 2, num_outputs = 2> (both_mean)
+    square_level = Mul (level, level)
+    swing_any = Sub (level_square, square_level)
+    swing_some = Clip (swing_any, least_swing)
+    swing = Sqrt (swing_some)
+    seen = Concat <axis = 2> (level, swing)
+    seen_one = Pad (seen, pad_last, one)
+    columns = Mul (seen_one, weight)
     sums = MatMul (place_t, columns)
     total = Slice (sums, total_from, total_to, total_axes)
     count = Clip (total, one)
     means = Div (sums, count)
-    moments, places = Split <axis = 2> (means, split_moments)
+    moments, swings, places = Split <axis = 2> (means, split_moments)
     slope_x, other_x, mean = Split <axis = 1> (moments, split_moments_rows)
+    other_swing, swing_mean = Split <axis = 1> (swings, split_swings_rows)
     at, z, at_square, other = Split <axis = 1> (places, split_places_rows)
     at_mean = Mul (at, mean)
     rise = Sub (slope_x, at_mean)
@@ -51,9 +64,10 @@ focus_attention (float[b, c, t, {bands}] x, float[b, c, 3] position_m, bool[b, c
     variance = Sub (at_square, at_at)
     run = Add (variance, ridge)
     slope = Div (rise, run)
-    summary3 = Concat <axis = 1> (mean, slope)
+    summary3 = Concat <axis = 1> (mean, slope, swing_mean)
     summary = Reshape (summary3, flat)
-    moments_flat = Reshape (moments, flat)
+    moments3 = Concat <axis = 1> (moments, swing_mean)
+    moments_flat = Reshape (moments3, flat)
 
     gates = MatMul (place, place_in)
     gates4 = Unsqueeze (gates, axis2)
@@ -120,11 +134,12 @@ def _constants(network: FocusNetwork) -> dict[str, NDArray[Any]]:
         "axis1": [1],
         "axis2": [2],
         "pad_last": [0, 0, 0, 0, 0, 1],
-        "total_from": [PLACES - 1, bands],
-        "total_to": [PLACES, bands + 1],
+        "total_from": [PLACES - 1, 2 * bands],
+        "total_to": [PLACES, 2 * bands + 1],
         "total_axes": [1, 2],
-        "split_moments": [bands, 1],
+        "split_moments": [bands, bands, 1],
         "split_moments_rows": [2, PLACES - 3, 1],
+        "split_swings_rows": [PLACES - 1, 1],
         "split_places_rows": [2, 1, 2, PLACES - 5],
         "split_heads": [1, network.shape.members],
         "flat": [0, -1],
@@ -141,6 +156,7 @@ def _constants(network: FocusNetwork) -> dict[str, NDArray[Any]]:
         "lowest_score": -SCORE_LIMIT,
         "highest_score": SCORE_LIMIT,
         "least": LEAST_ATTENTION,
+        "least_swing": LEAST_SWING,
     }
     return {key: np.array(value, np.int64) for key, value in integers.items()} | {
         key: np.array(value, np.float32) for key, value in numbers.items()
@@ -155,11 +171,12 @@ def _weights(network: FocusNetwork) -> dict[str, NDArray[Any]]:
     bands = network.shape.bands
     # the graph keeps positions in metres
     place_scale = np.repeat([HEAD_RADIUS_M, HEAD_RADIUS_M**2, 1.0], [3, 3, 1])
-    summary_scale = np.repeat([1.0, 1.0 / HEAD_RADIUS_M], [bands, 2 * bands])
+    summary_scale = np.repeat([1.0, 1.0 / HEAD_RADIUS_M, 1.0], [bands, 2 * bands, bands])
+    moment_scale = np.concatenate([np.repeat(place_scale, bands), np.ones(bands)])
     every = np.concatenate(
         [
             _array(network.summary_head.weight).T / (_array(network.summary_scale) * summary_scale)[:, None],
-            _array(network.moment_head.weight).T / np.outer(place_scale, band_scale).reshape(-1, 1),
+            _array(network.moment_head.weight).T / (_array(network.moment_scale) * moment_scale)[:, None],
             _array(network.pooled_head.weight).T,
         ]
     )
@@ -170,13 +187,15 @@ def _weights(network: FocusNetwork) -> dict[str, NDArray[Any]]:
     to_heads = np.concatenate([average, deviate], axis=1)
     head_bias = bias @ to_heads
     head_bias[0] += shift
+    centre = np.eye(bands) - 1.0 / bands
     whiten = _array(network.whiten) / np.sqrt(network.shape.summaries)
     folded = {
         "head_weight": every @ to_heads,
         "head_bias": head_bias,
         "whiten": whiten / summary_scale[:, None],
         "whiten_bias": -_array(network.centre) @ whiten,
-        "band_in": _array(network.band_in.weight).T / band_scale[:, None],
+        "centre": centre,
+        "band_in": centre @ (_array(network.band_in.weight).T / band_scale[:, None]),
         "place_in": _array(network.place_in.weight).T / place_scale[:, None],
         "query_in": _array(network.query.weight).T,
         "value_in": _array(network.value.weight).T,

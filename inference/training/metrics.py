@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,46 @@ class Figure:
         return f"{self.value:.3f} [{self.low:.2f}, {self.high:.2f}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Null:
+    """One question and its answer.
+
+    Parameters
+    ----------
+    name, question
+        What is asked.
+    value
+        The answer; NaN where the data are not there.
+    low, high
+        The gate: what an honest model may answer. Both None where the figure is only told.
+    """
+
+    name: str
+    question: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def gate(self) -> str:
+        """Say what an honest model may answer; empty where the figure is only told."""
+        if self.low is not None and self.high is not None:
+            return f"{self.low:g} to {self.high:g}"
+        return f"at most {self.high:g}" if self.high is not None else f"at least {self.low:g}" if self.low else ""
+
+    @property
+    def passed(self) -> bool | None:
+        """True inside the gate, False outside; None without a gate, or without data."""
+        if (self.low is None and self.high is None) or np.isnan(self.value):
+            return None
+        return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
+
+
+def failed(nulls: Iterable[Null]) -> list[Null]:
+    """Give those that are outside their gate."""
+    return [null for null in nulls if null.passed is False]
+
+
 def pooled_auc(scores: Scores) -> float:
     """Area under the ROC curve over all windows of all people."""
     return float(roc_auc_score(scores.label, scores.filled))
@@ -77,6 +118,16 @@ def balanced_accuracy(scores: Scores) -> float:
     hit = np.where(scores.label == 1, scores.filled - 0.5, 0.5 - scores.filled)
     credit = np.where(hit > 0, 1.0, np.where(hit == 0, 0.5, 0.0))
     return float(np.mean([credit[scores.label == label].mean() for label in (0, 1)]))
+
+
+def detection(scores: Scores) -> tuple[float, float, float]:
+    """Precision, recall and F1 of "task" at 0.5, rest and task weighted the same; unscored windows are not detected."""
+    weight = class_weights(scores.label)
+    called = scores.filled > 0.5
+    hits = float(weight[called & (scores.label == 1)].sum())
+    precision = hits / max(float(weight[called].sum()), 1e-12)
+    recall = hits / float(weight[scores.label == 1].sum())
+    return precision, recall, 2.0 * precision * recall / max(precision + recall, 1e-12)
 
 
 def coverage(scores: Scores) -> float:

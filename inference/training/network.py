@@ -1,9 +1,10 @@
 """The focus network: any number and placement of electrodes, two ways to a logit, a few members in one graph.
 
-One way is montage-free and linear: mean, lateral and front-back slope of each band over the usable electrodes. The
-other looks at where things are: self-attention over (channel, time) tokens that know their electrode, beside a linear
-path whose weights vary smoothly over the head. Their logits are averaged, and so are the members', each trained on its
-own resample of the people; how far the members disagree is the `spread`.
+One way is montage-free and linear: mean, lateral and front-back slope of each band over the usable electrodes, and how
+much the band swings from token to token. The other looks at where things are: self-attention over (channel, time)
+tokens that know their electrode, beside a linear path whose weights vary smoothly over the head. Their logits are
+averaged, and so are the members', each trained on its own resample of the people; how far the members disagree is the
+`spread`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ SCORE_LIMIT = 20.0
 
 LEAST_ATTENTION = 1e-12
 """Far below every sum of exp(clipped score): a fully masked item hears nothing, and stays finite."""
+
+LEAST_SWING = 1e-4
+"""Floor of the variance over tokens: keeps the square root's slope finite where a band stands still."""
 
 PLACES = 7
 """What a channel tells of its electrode: x, y, z, their squares, and 1."""
@@ -42,20 +46,20 @@ class NetworkShape:
         electrodes that lie in one line.
     """
 
-    bands: int = 7
+    bands: int = 8
     members: int = 8
-    width: int = 16
+    width: int = 8
     slope_ridge: float = 0.05
 
     @property
     def summaries(self) -> int:
         """Montage-free features."""
-        return 3 * self.bands
+        return 4 * self.bands
 
     @property
     def moments(self) -> int:
-        """Features of the path whose weights vary over the head."""
-        return PLACES * self.bands
+        """Features of the linear path whose weights vary over the head."""
+        return (PLACES + 1) * self.bands
 
 
 class Paths(NamedTuple):
@@ -64,9 +68,10 @@ class Paths(NamedTuple):
     Parameters
     ----------
     summary
-        (b, 3 f): mean of each band, its slope to the right, its slope to the front.
+        (b, 4 f): mean of each band, its slope to the right, its slope to the front, its standard deviation over the
+        tokens of a channel (mean over channels).
     moments
-        (b, 7 f): means of each band weighted by `PLACES`.
+        (b, 8 f): means of each band weighted by `PLACES`, and its standard deviation as above.
     pooled
         (b, width): attention tokens, averaged.
     """
@@ -81,6 +86,7 @@ class FocusNetwork(nn.Module):
 
     band_scale: Tensor
     summary_scale: Tensor
+    moment_scale: Tensor
     centre: Tensor
     whiten: Tensor
     calibration: Tensor
@@ -101,6 +107,7 @@ class FocusNetwork(nn.Module):
             nn.init.zeros_(head.bias)
         self.register_buffer("band_scale", torch.ones(shape.bands))
         self.register_buffer("summary_scale", torch.ones(shape.summaries))
+        self.register_buffer("moment_scale", torch.ones(shape.moments))
         self.register_buffer("centre", torch.zeros(shape.summaries))
         self.register_buffer("whiten", torch.eye(shape.summaries))
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
@@ -108,17 +115,23 @@ class FocusNetwork(nn.Module):
     def paths(self, x: Tensor, position_m: Tensor, mask: Tensor) -> Paths:
         """Follow a batch up to the heads; arguments as for `forward`."""
         usable = (~mask).to(x.dtype)
-        x = x * usable.unsqueeze(3)
+        # log ratios to the geometric mean of the bands: a common gain, and a band that has none, leave them alone
+        x = (x - x.mean(3, keepdim=True)) * usable.unsqueeze(3)
         position = position_m / HEAD_RADIUS_M
         place = nn.functional.pad(torch.cat([position, position * position], 2), (0, 1), value=1.0)
         weight = usable.sum(2, keepdim=True)
-        sums = place.transpose(1, 2) @ torch.cat([x.sum(2), weight], 2)  # (b, places, f + 1)
+        known = weight.clamp(min=1.0)
+        level = x.sum(2) / known
+        swing = ((x * x).sum(2) / known - level * level).clamp(min=LEAST_SWING).sqrt()
+        columns = torch.cat([level * weight, swing * weight, weight], 2)
+        sums = place.transpose(1, 2) @ columns  # (b, places, 2 f + 1)
         means = sums / sums[:, -1:, -1:].clamp(min=1.0)
-        moments, places = means[:, :, :-1], means[:, :, -1:]
+        bands = self.shape.bands
+        moments, swings, places = means[:, :, :bands], means[:, -1:, bands:-1], means[:, :, -1:]
         mean, at = moments[:, -1:], places[:, :2]
         slope = (moments[:, :2] - at * mean) / (places[:, 3:5] - at * at + self.shape.slope_ridge)
-        summary = torch.cat([mean, slope], 1).flatten(1)
-        return Paths(summary, moments.flatten(1), self._attend(x, place, usable))
+        summary = torch.cat([mean, slope, swings], 1).flatten(1)
+        return Paths(summary, torch.cat([moments, swings], 1).flatten(1), self._attend(x, place, usable))
 
     def _attend(self, x: Tensor, place: Tensor, usable: Tensor) -> Tensor:
         gate, offset = self.place_in(place).unsqueeze(2).chunk(2, 3)
@@ -132,9 +145,16 @@ class FocusNetwork(nn.Module):
 
     def logits(self, paths: Paths) -> tuple[Tensor, Tensor]:
         """Give the uncalibrated logits of the two ways, (b, members) each: montage-free, and by place."""
-        moments = paths.moments / self.band_scale.repeat(PLACES)
-        by_place = self.moment_head(moments) + self.pooled_head(paths.pooled)
-        return self.summary_head(paths.summary / self.summary_scale), by_place
+        by_place = self.moment_head(self.scaled_moments(paths)) + self.pooled_head(paths.pooled)
+        return self.summary_head(self.scaled_summary(paths)), by_place
+
+    def scaled_summary(self, paths: Paths) -> Tensor:
+        """Summaries as the montage-free head takes them."""
+        return paths.summary / self.summary_scale
+
+    def scaled_moments(self, paths: Paths) -> Tensor:
+        """Moments as the linear head by place takes them."""
+        return paths.moments / self.moment_scale
 
     def forward(self, x: Tensor, position_m: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score a batch.
@@ -170,7 +190,9 @@ class FocusNetwork(nn.Module):
     def set_scales(self, x: Tensor, position_m: Tensor, mask: Tensor) -> None:
         """Fix the input scales from training windows; they are constants of the graph, not learned."""
         self.band_scale.copy_(x[~mask].std(0).clamp(min=1e-3))
-        self.summary_scale.copy_(self.paths(x, position_m, mask).summary.std(0).clamp(min=1e-3))
+        paths = self.paths(x, position_m, mask)
+        self.summary_scale.copy_(paths.summary.std(0).clamp(min=1e-3))
+        self.moment_scale.copy_(paths.moments.std(0).clamp(min=1e-3))
 
     @torch.no_grad()
     def set_distribution(self, summary: Tensor, shrinkage: float = 0.05) -> None:

@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from sklearn.isotonic import IsotonicRegression
 
+from bci.errors import ModelError
 from inference.normalise import RunningMean
 from inference.training.config import TrainingConfig, load_config
-from inference.training.corpus import Person, eegmat_folder, read_eegmat
+from inference.training.corpus import Person
+from inference.training.eegmat import eegmat_folder, read_eegmat
 from inference.training.evaluate import (
     REFERENCES,
+    FocusReport,
     Progress,
     cross_calibrated,
     fit_calibration,
@@ -31,7 +34,8 @@ from inference.training.evaluate import (
 )
 from inference.training.export import Measured, export
 from inference.training.fit import fit
-from inference.training.metrics import Scores, class_weights
+from inference.training.metrics import Scores, class_weights, failed
+from inference.training.nulls import nulls_of
 from inference.training.response import response_time_s
 from inference.training.windows import Reference
 
@@ -44,6 +48,7 @@ def train(
     *,
     data: Path | None = None,
     out: Path,
+    force: bool = False,
     progress: Progress = silent,
 ) -> Path:
     """Train, measure and export the default model.
@@ -56,6 +61,8 @@ def train(
         Folder of EEGMAT; None looks in `$FOCUSLOOP_DATA` and `../shared/data`.
     out
         Folder of models; the model goes to `out/<name>/<version>`.
+    force
+        Export also a model that fails a null; its card says so.
     progress
         Told what is done, and the share of it.
 
@@ -68,18 +75,60 @@ def train(
     ConfigError
         If the data are not there or too few.
     ModelError
-        If the exported graph does not compute what the network does.
+        If the model fails a null, or the exported graph does not compute what the network does.
     """
     config = config or TrainingConfig()
-    corpus = read_eegmat(eegmat_folder(data), range(config.people), lambda name: progress(f"reading {name}", 0.0))
-    return train_on(corpus, config, out=out, progress=progress)
+    folder = eegmat_folder(data)
+    corpus = read_eegmat(folder, range(config.people), lambda name: progress(f"reading {name}", 0.0))
+    return train_on(corpus, config, out=out, force=force, others=folder.parent, progress=progress)
 
 
-def train_on(corpus: Sequence[Person], config: TrainingConfig, *, out: Path, progress: Progress = silent) -> Path:
-    """Train on people that were read already; otherwise like `train`."""
+def evaluate_focus(
+    data: Path | None = None, config: TrainingConfig | None = None, progress: Progress = silent
+) -> FocusReport:
+    """Fit the recipe on all folds of EEGMAT and report it on the people left out, with the nulls.
+
+    Parameters
+    ----------
+    data
+        Folder of EEGMAT; None looks in `$FOCUSLOOP_DATA` and `../shared/data`. The nulls' data are looked for
+        beside it.
+    config
+        The recipe; None for the default.
+    progress
+        Told what is done, and the share of it.
+
+    Raises
+    ------
+    ConfigError
+        If the data are not there, or too few.
+    """
+    config = config or TrainingConfig()
+    folder = eegmat_folder(data)
+    corpus = read_eegmat(folder, range(config.people), lambda name: progress(f"reading {name}", 0.0))
+    fitted = fit_folds(corpus, config, progress)
+    progress("nulls", 1.0)
+    return report(corpus, out_of_fold(corpus, config, fitted), nulls_of(corpus, config, fitted, folder.parent))
+
+
+def train_on(
+    corpus: Sequence[Person],
+    config: TrainingConfig,
+    *,
+    out: Path,
+    force: bool = False,
+    others: Path | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Train on people that were read already, with the nulls' recordings in `others`; otherwise like `train`."""
     torch.set_num_threads(1)  # so small a network gains nothing from more, and the sums keep their order
     folds = fit_folds(corpus, config, lambda text, share: progress(text, _FOLDS_SHARE * share))
     found = out_of_fold(corpus, config, folds)
+    nulls = nulls_of(corpus, config, folds, others)
+    if (bad := failed(nulls)) and not force:
+        told = "; ".join(f"{null.name}: {null.question} is {null.value:.3f}" for null in bad)
+        msg = f"the model knows what it must not ({told}) and is not exported; --force exports it, and its card says so"
+        raise ModelError(msg)
     steps = max(1, int(np.median([one.steps for one in folds])))
     fitted = fit(
         corpus,
@@ -94,7 +143,7 @@ def train_on(corpus: Sequence[Person], config: TrainingConfig, *, out: Path, pro
     usual = inspect.signature(RunningMean).parameters
     progress("figures", 1.0)
     measured = Measured(
-        report=report(corpus, found),
+        report=report(corpus, found, nulls),
         ood_limit=limits["baseline"],
         ood_limit_uncalibrated=limits["none"],
         margin=MARGINS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from bci.errors import ConfigError
 from inference.training.corpus import HOP_S, FrameSeries, Person
 from streaming.features import SCHEMA
 
-TOKENS = 5
+TOKENS = 6
 HOPS_PER_TOKEN = round(SCHEMA.token_s / HOP_S)
 WINDOW_HOPS = TOKENS * HOPS_PER_TOKEN
 WINDOW_S = TOKENS * SCHEMA.token_s
@@ -89,6 +89,15 @@ class Windows:
             torch.from_numpy(self.label[rows]),
             torch.from_numpy(self.person[rows]),
         )
+
+    def shuffled_in_time(self, generator: np.random.Generator) -> Windows:
+        """Deal the windows of each channel anew, whatever their label."""
+        relative, usable = self.relative.copy(), self.usable.copy()
+        for channel in range(relative.shape[1]):
+            order = generator.permutation(len(self))
+            relative[:, channel] = self.relative[order, channel]
+            usable[:, channel] = self.usable[order, channel]
+        return replace(self, relative=relative, usable=usable)
 
 
 def population_mean(corpus: Sequence[Person]) -> tuple[float, ...]:
@@ -177,6 +186,25 @@ def join(parts: Sequence[Windows]) -> Windows:
 def _filled(array: NDArray[_Item], channels: int) -> NDArray[_Item]:
     missing = channels - array.shape[1]
     return np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * (array.ndim - 2)]) if missing else array
+
+
+def windows_against(
+    series: FrameSeries, ends: NDArray[np.int64], reference: NDArray[np.float32], label: float, person: int
+) -> Windows:
+    """Windows of a recording against one reference, (channels, bands).
+
+    Parameters
+    ----------
+    series
+        The recording.
+    ends
+        Frames that windows end with, from `ends_of`.
+    reference
+        What every window is measured against.
+    label, person
+        As in `Windows`.
+    """
+    return _windows(series, ends, np.broadcast_to(reference, (len(ends), *reference.shape)), label, person)
 
 
 def _windows(

@@ -45,7 +45,7 @@ def test_a_graph_with_one_changed_bit_is_refused(folder: Path) -> None:
     [
         ('kind = "focus-eeg"', 'kind = "horoscope"', "kind"),
         ("opset = 18", "opset = 18\nsurprise = 1", "surprise"),
-        ("window_s = 4.0", "", "window_s"),
+        ("window_s = 4.8", "", "window_s"),
         ("[metrics]", "[metrics", "no TOML"),
     ],
 )

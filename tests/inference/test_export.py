@@ -26,9 +26,9 @@ def network(seed: int = 0, members: int = 8, width: int = 16) -> FocusNetwork:
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.normal_(0, 0.3)
-    x, position = torch.randn(300, 9, 5, 7) * 0.4, torch.randn(300, 9, 3) * 0.06
-    net.set_scales(x, position, torch.rand(300, 9, 5) > 0.9)
-    net.set_distribution(net.paths(x, position, torch.zeros(300, 9, 5, dtype=torch.bool)).summary)
+    x, position = torch.randn(300, 9, 6, 8) * 0.4, torch.randn(300, 9, 3) * 0.06
+    net.set_scales(x, position, torch.rand(300, 9, 6) > 0.9)
+    net.set_distribution(net.paths(x, position, torch.zeros(300, 9, 6, dtype=torch.bool)).summary)
     net.calibrate(0.6, 0.15)
     return net
 
@@ -63,8 +63,8 @@ def test_verification_notices_a_graph_of_another_network() -> None:
 
 def test_a_fully_masked_item_is_finite_in_the_graph() -> None:
     session = ort.InferenceSession(build_graph(network()).SerializeToString(), providers=["CPUExecutionProvider"])
-    x = np.full((2, 4, 5, 7), 50.0, np.float32)
-    said = session.run(None, {"x": x, "position_m": np.zeros((2, 4, 3), np.float32), "mask": np.ones((2, 4, 5), bool)})
+    x = np.full((2, 4, 6, 8), 50.0, np.float32)
+    said = session.run(None, {"x": x, "position_m": np.zeros((2, 4, 3), np.float32), "mask": np.ones((2, 4, 6), bool)})
     assert all(np.isfinite(np.asarray(one)).all() for one in said)
 
 
@@ -74,7 +74,7 @@ def test_an_exported_folder_is_a_model_that_the_service_loads(tmp_path: Path) ->
     assert folder == tmp_path / "focus-attention" / "1.0.0"
     bundle = load_bundle(folder)
     assert bundle.card.feature_schema == SCHEMA.id
-    assert bundle.card.tokens == 5
+    assert bundle.card.tokens == 6
     assert (folder / "model.onnx").stat().st_size < 250_000
     session = FocusSession(bundle)
     x, position, mask = session.inputs(2, 8)

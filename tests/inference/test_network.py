@@ -24,10 +24,10 @@ def network(seed: int = 0) -> FocusNetwork:
 
 def windows(seed: int, items: int, channels: int) -> Window:
     generator = np.random.default_rng(seed)
-    x = generator.normal(0, 1, (items, channels, 5, 7)).astype(np.float32)
+    x = generator.normal(0, 1, (items, channels, 6, 8)).astype(np.float32)
     direction = generator.normal(0, 1, (items, channels, 3))
     position = (0.09 * direction / np.linalg.norm(direction, axis=2, keepdims=True)).astype(np.float32)
-    mask = generator.random((items, channels, 5)) < 0.3
+    mask = generator.random((items, channels, 6)) < 0.3
     mask[:, 0, 0] = False
     return torch.from_numpy(x), torch.from_numpy(position), torch.from_numpy(mask)
 
@@ -54,7 +54,7 @@ def test_masked_electrodes_are_as_if_they_were_not_there(seed: int, channels: in
         padded = network()(
             torch.cat([x, 1e3 * more_x], 1),
             torch.cat([position, more_position], 1),
-            torch.cat([mask, torch.ones(2, extra, 5, dtype=torch.bool)], 1),
+            torch.cat([mask, torch.ones(2, extra, 6, dtype=torch.bool)], 1),
         )
     for a, b in zip(alone, padded, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
@@ -76,10 +76,10 @@ def test_summary_is_mean_and_slopes_of_the_usable_electrodes() -> None:
     x, position, mask = windows(2, 1, 12)
     net = FocusNetwork(NetworkShape(slope_ridge=1e-9))
     with torch.no_grad():
-        summary = net.paths(x, position, mask).summary.numpy().reshape(3, 7)
+        summary = net.paths(x, position, mask).summary.numpy().reshape(4, 8)
     rows = (~mask[0]).numpy()
-    values = x[0].numpy()[rows]
-    place = np.repeat(position[0].numpy()[:, None] / 0.09, 5, axis=1)[rows]
+    values = (x - x.mean(3, keepdim=True))[0].numpy()[rows]
+    place = np.repeat(position[0].numpy()[:, None] / 0.09, 6, axis=1)[rows]
     np.testing.assert_allclose(summary[0], values.mean(0), atol=1e-5)
     for row, axis in ((1, 0), (2, 1)):
         slope = np.polyfit(place[:, axis], values, 1)[0]
@@ -89,11 +89,11 @@ def test_summary_is_mean_and_slopes_of_the_usable_electrodes() -> None:
 def test_ood_is_about_one_for_usual_windows_and_large_for_strange_ones() -> None:
     net = FocusNetwork()
     x, position, _ = windows(3, 600, 8)
-    mask = torch.zeros(600, 8, 5, dtype=torch.bool)
+    mask = torch.zeros(600, 8, 6, dtype=torch.bool)
     with torch.no_grad():
         net.set_distribution(net.paths(x[:500], position[:500], mask[:500]).summary)
         usual = net(x[500:], position[500:], mask[500:])[2]
-        strange = net(x[500:] + 3.0, position[500:], mask[500:])[2]
+        strange = net(x[500:] + 3.0 * torch.eye(8)[2], position[500:], mask[500:])[2]
     assert float(usual.mean()) == pytest.approx(1.0, abs=0.25)
     assert float(strange.min()) > 5 * float(usual.max())
 

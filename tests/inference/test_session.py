@@ -71,9 +71,9 @@ def test_batch_and_padding_change_no_score(tiny_session: FocusSession, channels:
     random = np.random.default_rng(3)
     items = [
         (
-            random.normal(size=(channels, 5, 7)),
+            random.normal(size=(channels, 6, 8)),
             random.normal(size=(channels, 3)) * 0.08,
-            random.random((channels, 5)) < 0.3,
+            random.random((channels, 6)) < 0.3,
         )
         for _ in range(16)
     ]

@@ -29,6 +29,7 @@ TINY = TrainingConfig(
     batch=64,
     baseline_s=20.0,
     baseline_starts_s=(0.0,),
+    table=1024,
 )
 
 
@@ -65,7 +66,7 @@ def test_train_writes_a_model_that_loads_and_falls_with_alpha(corpus: list, tmp_
     card = load_bundle(folder).card
     assert told == sorted(told)
     assert told[-1] == 1.0
-    assert len(card.normalisation.population) == 7
+    assert len(card.normalisation.population) == 8
     assert list(card.confidence.accuracy) == sorted(card.confidence.accuracy)
     assert 0.5 <= card.confidence.accuracy[0] <= card.confidence.accuracy[-1] < 1.0
     assert 1.0 < card.response_s < 6.0
@@ -74,7 +75,7 @@ def test_train_writes_a_model_that_loads_and_falls_with_alpha(corpus: list, tmp_
 
 def test_early_stopping_keeps_an_early_step_where_there_is_nothing_to_learn() -> None:
     people = [generated_person(seed, effect=0.0) for seed in range(20, 24)]
-    eager = TINY.model_copy(update={"learning_rate": 0.1, "steps": 100, "patience": 2, "summary_l2": 0.0})
+    eager = TINY.model_copy(update={"learning_rate": 0.1, "steps": 100, "patience": 2})
     assert 0 < fit(people, eager, seed=0).steps < 60
 
 
@@ -104,7 +105,7 @@ def test_running_windows_look_at_the_past_only() -> None:
 
 
 def test_recordings_with_fewer_electrodes_are_filled_with_masked_ones() -> None:
-    few = generated_series(np.random.default_rng(0), np.zeros((8, 7)), 0.0, seconds=40, channels=3)
+    few = generated_series(np.random.default_rng(0), np.zeros((8, 8)), 0.0, seconds=40, channels=3)
     both = join(
         [
             *baseline_windows(generated_person(1), 0, length_s=20, step=9),

@@ -191,7 +191,7 @@ def test_many_short_gaps_are_a_reset_that_says_so() -> None:
     timeline = Timeline(spec_of())
     blocks = feed(timeline, ramp(3000)[kept], regular(3000)[kept], counter=kept)
     reasons = {b.reset for b in blocks if b.reset}
-    assert reasons == {"more than a quarter of the last 4 s is missing"}
+    assert reasons == {"more than a quarter of the last 4.8 s is missing"}
 
 
 @pytest.mark.parametrize("error", [0.98, 0.995, 1.0, 1.005, 1.02])

@@ -29,7 +29,7 @@ def generated_series(
 ) -> FrameSeries:
     """Frames at 10 a second: a person's habit, alpha raised or lowered, and noise that lasts for a second."""
     frames = round(seconds * 10)
-    noise = generator.normal(0, 0.5, (frames + 9, channels, 7))
+    noise = generator.normal(0, 0.5, (frames + 9, channels, 8))
     noise = np.stack([noise[k : k + frames] for k in range(10)]).mean(0) * 3
     power = (habit[:channels] + noise).astype(np.float32)
     power[..., ALPHA] += alpha
@@ -45,7 +45,7 @@ def generated_series(
 def generated_person(seed: int, *, effect: float = 0.8, rest_s: float = 60.0, task_s: float = 30.0) -> Person:
     """One person whose alpha falls by `effect` (log units) in the task."""
     generator = np.random.default_rng(seed)
-    habit = generator.normal(0, 0.7, (1, 7)) + generator.normal(0, 0.2, (len(LABELS), 7))
+    habit = generator.normal(0, 0.7, (1, 8)) + generator.normal(0, 0.2, (len(LABELS), 8))
     rest = generated_series(generator, habit, 0.0, seconds=rest_s)
     task = generated_series(generator, habit, -effect, seconds=task_s)
     return Person(f"generated{seed}", rest, task)

@@ -19,7 +19,7 @@ opset = 18
 feature_schema = "{schema}"
 bands_hz = {bands}
 token_s = 0.8
-window_s = 4.0
+window_s = 4.8
 hop_s = 0.04
 response_s = 3.0
 licence = "none: random weights"
@@ -72,8 +72,8 @@ def write_tiny_model(
     folder.mkdir(parents=True)
     graph = build_graph(network).SerializeToString()
     (folder / "model.onnx").write_bytes(graph)
-    bands = SCHEMA.bands_hz[1:8]
-    usual = np.log([0.2, 0.15, 0.15, 0.2, 0.15, 0.1, 0.05]).round(3).tolist()
+    bands = SCHEMA.bands_hz[1:9]
+    usual = np.log([0.2, 0.15, 0.15, 0.2, 0.14, 0.09, 0.04, 0.03]).round(3).tolist()
     (folder / "model.toml").write_text(
         _MANIFEST.format(
             version=version,
