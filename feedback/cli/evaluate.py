@@ -17,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("focus",), help="the focus model's recipe, out of fold by person on EEGMAT")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of EEGMAT ($FOCUSLOOP_DATA/eegmat)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page with its curves")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.epilog = "example: focusloop evaluate focus\nFits the recipe on each fold again; some minutes."
 
@@ -32,6 +33,10 @@ def run(args: argparse.Namespace) -> int:
 
     with progress_bar("evaluating") as advance:
         found = evaluate_focus(args.data, load_config(args.config), advance)
+    if args.html is not None:
+        from inference.training.page import html_page
+
+        args.html.write_text(html_page(found), "utf-8")
     if args.json:
         from dataclasses import asdict
 
@@ -50,6 +55,7 @@ def _show(found: FocusReport) -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for row in found.rows:
         print(_line(row))
+    _show_lengths(found)
     print("\nWhat it must not know\n\n| null | answer | gate | |\n|---|---|---|---|")
     print(f"| labels shuffled by recording, AUC | {_figure(found.shuffled_auc)} | about 0.5 | |")
     for null in found.nulls:
@@ -58,6 +64,15 @@ def _show(found: FocusReport) -> None:
     for row in found.rows:
         print(f"worst, {row.reference}, {row.montage}: {', '.join(row.worst)}")
     print(f"\n{found.warning}")
+
+
+def _show_lengths(found: FocusReport) -> None:
+    print("\n| own rest | pooled | within person | 20-s mean, pooled | 20-s mean, within |\n|---|---|---|---|---|")
+    for one in found.lengths:
+        figures = (one.pooled, one.within, one.steady_pooled, one.steady_within)
+        print(f"| {one.seconds:g} s | {' | '.join(map(_figure, figures))} |")
+    for curve in found.curves:
+        print(f"\ntask detected, {curve.title}: {curve.detection}")
 
 
 def _line(row: Row) -> str:

@@ -50,4 +50,4 @@ def fit_heads(
             model = LogisticRegression(C=1.0 / (ridge * weight.sum()), max_iter=500, tol=1e-5)
             model.fit(x, label, sample_weight=weight)
             head.weight[member] = torch.from_numpy(model.coef_[0])
-            head.bias[member] = float(model.intercept_[0])
+            head.bias[member] = float(np.ravel(model.intercept_)[0])
