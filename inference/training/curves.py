@@ -111,7 +111,11 @@ def _reliability(scores: Scores, bins: int = 10) -> tuple[tuple[float, float, fl
 
 
 def time_to_detect(scores: Scores, end_s: Values) -> Detection:
-    """Measure how long after its start the task is seen, each person against a threshold set on the others' rest."""
+    """Measure how long after its start the task is seen, each person against a threshold set on the others' rest.
+
+    The task is a recording of its own: its windows hold no rest, and the first is full one window after it began, so
+    nothing can be seen sooner. Live, a window is still part rest then; `response_s` of the model says how much later.
+    """
     mean = causal_mean(scores, end_s, DETECTION_MEAN_S)
     times: list[float] = []
     people = np.unique(scores.person)

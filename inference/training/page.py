@@ -100,7 +100,10 @@ def _null(null: Null) -> str:
 
 
 def _curve(curve: Curve) -> str:
-    told = f"Task detected for {curve.detection} (mean of 5 s; 5 % of other people's rest passes)."
+    told = (
+        f"Task detected for {curve.detection} (mean of 5 s; 5 % of other people's rest passes; the first window is "
+        "full one window after the task began)."
+    )
     square = [(x, y) for x, y, _ in curve.reliability]
     dots = "".join(
         f"<circle cx='{_x(x):.1f}' cy='{_y(y):.1f}' r='{2 + 14 * weight**0.5:.1f}' fill='#1663a8' fill-opacity='.5'/>"
