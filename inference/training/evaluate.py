@@ -353,7 +353,8 @@ def report(corpus: Sequence[Person], found: OutOfFold, nulls: Sequence[Null] = (
     names = [person.id for person in corpus]
     titles: dict[Reference, str] = {"baseline": "Against own rest", "none": "Without a baseline"}
     curves = [
-        curve_of(f"{titles[key[0]]}, {key[1]} electrodes", scores[key], found[key].end_s, names)
+        # a frame lasts for a hop
+        curve_of(f"{titles[key[0]]}, {key[1]} electrodes", scores[key], found[key].end_s + HOP_S, names)
         for key in widest.values()
     ]
     return FocusReport(tabulate(corpus, found, limits), shuffled, len(corpus), list(nulls), curves)
