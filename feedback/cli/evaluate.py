@@ -18,8 +18,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of EEGMAT ($FOCUSLOOP_DATA/eegmat)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page with its curves")
+    parser.add_argument(
+        "--compare", action="store_true", help="instead: simpler and better-known scores under the same folds"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.epilog = "example: focusloop evaluate focus\nFits the recipe on each fold again; some minutes."
+    parser.epilog = (
+        "example: focusloop evaluate focus\nFits the recipe on each fold again; some minutes.\n"
+        "--compare fits none of it; it needs the extra `compare` (pyRiemann)."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,6 +34,10 @@ def run(args: argparse.Namespace) -> int:
     from feedback.cli.training_extra import require_training
 
     require_training()
+    if args.compare:
+        from feedback.cli.compare import run_comparison
+
+        return run_comparison(args)
     from inference.training.config import load_config
     from inference.training.recipe import evaluate_focus
 
