@@ -22,7 +22,7 @@ def relative_log_power(log_power: Features) -> Features:
     Parameters
     ----------
     log_power
-        float32 (..., bands): natural log of band power, µV², of the bands that the model sees (4-30 Hz).
+        float32 (..., bands): natural log of band power, µV², of the bands that the model sees.
 
     Returns
     -------

@@ -17,8 +17,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("focus",), help="the focus model's recipe, out of fold by person on EEGMAT")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of EEGMAT ($FOCUSLOOP_DATA/eegmat)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page with its curves")
+    parser.add_argument(
+        "--compare", action="store_true", help="instead: simpler and better-known scores under the same folds"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.epilog = "example: focusloop evaluate focus\nFits the recipe on each fold again; some minutes."
+    parser.epilog = (
+        "example: focusloop evaluate focus\nFits the recipe on each fold again; some minutes.\n"
+        "--compare fits none of it; it needs the extra `compare` (pyRiemann)."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,11 +34,19 @@ def run(args: argparse.Namespace) -> int:
     from feedback.cli.training_extra import require_training
 
     require_training()
+    if args.compare:
+        from feedback.cli.compare import run_comparison
+
+        return run_comparison(args)
     from inference.training.config import load_config
     from inference.training.recipe import evaluate_focus
 
     with progress_bar("evaluating") as advance:
         found = evaluate_focus(args.data, load_config(args.config), advance)
+    if args.html is not None:
+        from inference.training.page import html_page
+
+        args.html.write_text(html_page(found), "utf-8")
     if args.json:
         from dataclasses import asdict
 
@@ -50,6 +65,7 @@ def _show(found: FocusReport) -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for row in found.rows:
         print(_line(row))
+    _show_lengths(found)
     print("\nWhat it must not know\n\n| null | answer | gate | |\n|---|---|---|---|")
     print(f"| labels shuffled by recording, AUC | {_figure(found.shuffled_auc)} | about 0.5 | |")
     for null in found.nulls:
@@ -58,6 +74,15 @@ def _show(found: FocusReport) -> None:
     for row in found.rows:
         print(f"worst, {row.reference}, {row.montage}: {', '.join(row.worst)}")
     print(f"\n{found.warning}")
+
+
+def _show_lengths(found: FocusReport) -> None:
+    print("\n| own rest | pooled | within person | 20-s mean, pooled | 20-s mean, within |\n|---|---|---|---|---|")
+    for one in found.lengths:
+        figures = (one.pooled, one.within, one.steady_pooled, one.steady_within)
+        print(f"| {one.seconds:g} s | {' | '.join(map(_figure, figures))} |")
+    for curve in found.curves:
+        print(f"\ntask detected, {curve.title}: {curve.detection}")
 
 
 def _line(row: Row) -> str:

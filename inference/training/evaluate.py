@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bci.errors import ConfigError
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, Person
+from inference.training.curves import Curve, curve_of
 from inference.training.fit import Fitted, fit
 from inference.training.metrics import (
     Figure,
@@ -137,7 +138,7 @@ def out_of_fold(corpus: Sequence[Person], config: TrainingConfig, fitted: Sequen
             windows = evaluation_windows(people, own, reference, one.population, config)
             for montage, channels in columns.items():
                 parts.setdefault((reference, montage), []).append(predict(one, windows, channels, fold))
-    return {key: _join(said) for key, said in parts.items()}
+    return {key: join_predictions(said) for key, said in parts.items()}
 
 
 def evaluation_windows(
@@ -191,7 +192,8 @@ def predict(fitted: Fitted, windows: Windows, channels: Sequence[int] | None, fo
     )
 
 
-def _join(parts: Sequence[Predictions]) -> Predictions:
+def join_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Put predictions together, in order."""
     names = Predictions.__dataclass_fields__
     return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
@@ -289,6 +291,17 @@ def tabulate(corpus: Sequence[Person], found: OutOfFold, limits: Mapping[Referen
 
 
 @dataclass(frozen=True, slots=True)
+class Length:
+    """Figures with all electrodes after `seconds` of own rest; 0 is the running mean, each recording by itself."""
+
+    seconds: float
+    pooled: Figure
+    within: Figure
+    steady_pooled: Figure
+    steady_within: Figure
+
+
+@dataclass(frozen=True, slots=True)
 class FocusReport:
     """What `focusloop evaluate focus` prints.
 
@@ -302,6 +315,10 @@ class FocusReport:
         How many.
     nulls
         What the model must not know, and whether it does.
+    curves
+        With all electrodes, against rest and without a baseline.
+    lengths
+        What the length of the baseline is worth; empty where it was not measured.
     warning
         What the figures do not mean.
     """
@@ -310,6 +327,8 @@ class FocusReport:
     shuffled_auc: Figure
     people: int
     nulls: list[Null] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    lengths: list[Length] = field(default_factory=list)
     warning: str = EYES_WARNING
 
 
@@ -328,6 +347,14 @@ def shuffled_labels_auc(scores: Scores, *, draws: int = 200, seed: int = 0) -> F
 def report(corpus: Sequence[Person], found: OutOfFold, nulls: Sequence[Null] = ()) -> FocusReport:
     """Make the report of out-of-fold predictions."""
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
-    widest = next(key for key in found if key[0] == "baseline")
-    shuffled = shuffled_labels_auc(cross_calibrated(found, limits)[widest])
-    return FocusReport(tabulate(corpus, found, limits), shuffled, len(corpus), list(nulls))
+    scores = cross_calibrated(found, limits)
+    widest = {reference: next(key for key in found if key[0] == reference) for reference in REFERENCES}
+    shuffled = shuffled_labels_auc(scores[widest["baseline"]])
+    names = [person.id for person in corpus]
+    titles: dict[Reference, str] = {"baseline": "Against own rest", "none": "Without a baseline"}
+    curves = [
+        # a frame lasts for a hop
+        curve_of(f"{titles[key[0]]}, {key[1]} electrodes", scores[key], found[key].end_s + HOP_S, names)
+        for key in widest.values()
+    ]
+    return FocusReport(tabulate(corpus, found, limits), shuffled, len(corpus), list(nulls), curves)

@@ -47,7 +47,7 @@ def fit_heads(
         x = features[name].double().cpu().numpy()
         for member in range(bags.shape[1]):
             weight = bags[person, member].astype(np.float64)
-            model = LogisticRegression(C=1.0 / (ridge * weight.sum()), max_iter=500, tol=1e-5)
+            model = LogisticRegression(C=1.0 / (ridge * weight.sum()), solver="newton-cholesky", tol=1e-6)
             model.fit(x, label, sample_weight=weight)
             head.weight[member] = torch.from_numpy(model.coef_[0])
-            head.bias[member] = float(np.asarray(model.intercept_)[0])
+            head.bias[member] = float(np.ravel(model.intercept_)[0])

@@ -177,7 +177,7 @@ def _without_high(
 def _count_quality(corpus: Sequence[Person], plain: tuple[list[Values], list[Values]]) -> list[Null]:
     each = [_auc(rest, task) for rest, task in zip(*plain, strict=True)]
     found: list[Null] = []
-    for well, text in ((True, "who count well"), (False, "who hardly count")):
+    for well, text in ((True, "who count well"), (False, "who count badly")):
         values = [auc for auc, person in zip(each, corpus, strict=True) if person.counts_well is well]
         if values:
             found.append(

@@ -9,6 +9,7 @@ import argparse
 import inspect
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from inference.training.evaluate import (
 )
 from inference.training.export import Measured, export
 from inference.training.fit import fit
+from inference.training.lengths import baseline_lengths
 from inference.training.metrics import Scores, class_weights, failed
 from inference.training.nulls import nulls_of
 from inference.training.response import response_time_s
@@ -108,7 +110,8 @@ def evaluate_focus(
     corpus = read_eegmat(folder, range(config.people), lambda name: progress(f"reading {name}", 0.0))
     fitted = fit_folds(corpus, config, progress)
     progress("nulls", 1.0)
-    return report(corpus, out_of_fold(corpus, config, fitted), nulls_of(corpus, config, fitted, folder.parent))
+    told = report(corpus, out_of_fold(corpus, config, fitted), nulls_of(corpus, config, fitted, folder.parent))
+    return replace(told, lengths=baseline_lengths(corpus, config, fitted))
 
 
 def train_on(

@@ -20,7 +20,7 @@ def folder(tiny: ModelBundle, tmp_path: Path) -> Path:
 def test_a_whole_folder_is_read(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert bundle.id == "tiny@1.0.0"
-    assert bundle.card.tokens == 5
+    assert bundle.card.tokens == 6
 
 
 @pytest.mark.parametrize("keep", [0, 100])

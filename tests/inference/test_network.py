@@ -93,7 +93,7 @@ def test_ood_is_about_one_for_usual_windows_and_large_for_strange_ones() -> None
     with torch.no_grad():
         net.set_distribution(net.paths(x[:500], position[:500], mask[:500]).summary)
         usual = net(x[500:], position[500:], mask[500:])[2]
-        strange = net(x[500:] + 3.0 * torch.eye(8)[2], position[500:], mask[500:])[2]
+        strange = net(x[500:] + 6.0 * torch.eye(8)[2], position[500:], mask[500:])[2]
     assert float(usual.mean()) == pytest.approx(1.0, abs=0.25)
     assert float(strange.min()) > 5 * float(usual.max())
 
