@@ -1,4 +1,4 @@
-"""`focusloop evaluate`: what the score is worth on people whom no training saw."""
+"""`focusloop evaluate`: what the score is worth on people whom no training saw, and the policies in simulation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("what", choices=("focus",), help="the focus model's recipe, out of fold by person on EEGMAT")
+    parser.add_argument(
+        "what",
+        choices=("focus", "difficulty"),
+        help="the focus model's recipe, out of fold by person on EEGMAT; the policies, on simulated learners",
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of EEGMAT ($FOCUSLOOP_DATA/eegmat)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page with its curves")
@@ -22,14 +26,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--compare", action="store_true", help="instead: simpler and better-known scores under the same folds"
     )
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--repetitions", type=int, help="difficulty: simulated learners in each row (400)")
+    parser.add_argument("--seed", type=int, default=1, help="difficulty: of the first learner of each row (1)")
     parser.epilog = (
-        "example: focusloop evaluate focus\nFits the recipe on each fold again; some minutes.\n"
-        "--compare fits none of it; it needs the extra `compare` (pyRiemann)."
+        "examples: focusloop evaluate focus\n"
+        "          focusloop evaluate difficulty --repetitions 1000\n"
+        "`focus` fits the recipe on each fold again; some minutes. --compare fits none of it; it needs the extra\n"
+        "`compare` (pyRiemann). `difficulty` needs no data; a minute or two."
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and show the table."""
+    if args.what == "difficulty":
+        from feedback.cli.evaluate_difficulty import run_difficulty
+
+        return run_difficulty(args)
     from feedback.cli.progress import progress_bar
     from feedback.cli.training_extra import require_training
 
