@@ -1,95 +1,30 @@
-"""How long a step of attention takes to show, measured on samples: simulated people, pipeline, model and smoothing.
-
-Each person rests for half a minute, which is their baseline, and their attention goes from 0 to 1 at a known moment,
-with rhythms that follow clearly. The curves of `value` are averaged over people, for a single one is noisy.
-"""
+"""How long a step of attention takes to show; `inference.training.response` says how it is measured."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bci.montage import eeg_channel
-from bci.simulator.participant import Participant, Person
-from bci.types import Chunk, StreamSpec
 from benchmarks.table import Row, Setting
 from inference.bundle import DEFAULT_MODEL, find_model
-from inference.scorer import BatchScorer, StreamScorer
 from inference.session import FocusSession
-from streaming.features import SCHEMA
-from streaming.pipeline import Pipeline
+from inference.training.response import mean_curve, t63, value_curve
 
-LABELS = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
-RATE_HZ, HOP_S = 250.0, 0.04
-REST_S, STEP_S, END_S = 30.0, 50.0, 75.0
-BEFORE_S, AFTER_S = 10.0, 10.0
-"""What counts as the level before the step and after it: so many seconds just before, and at the end."""
-
-COUPLING = 3.0
 DRAWS = 400
-
-Curve = NDArray[np.float64]
-
-
-class StepOfAttention:
-    """A script: attention 0, then 1; no faults."""
-
-    def attention(self, t_s: Curve) -> Curve:
-        """Attention at moments of the simulation."""
-        return (t_s >= STEP_S).astype(np.float64)
-
-    def faults(self, t_s: float) -> tuple[()]:
-        """None."""
-        del t_s
-        return ()
 
 
 def rows(setting: Setting) -> list[Row]:
     session = FocusSession(find_model(DEFAULT_MODEL, setting.models_dir))
-    curves = np.array([curve(session, seed) for seed in range(12 if setting.quick else 60)])
+    curves = np.array([value_curve(session, seed) for seed in range(12 if setting.quick else 60)])
     rng = np.random.default_rng(0)
-    draws = [t63(np.nanmean(curves[rng.integers(0, len(curves), len(curves))], axis=0)) for _ in range(DRAWS)]
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    draws = [t63(mean_curve(curves[rng.integers(0, len(curves), len(curves))])) for _ in range(DRAWS)]
+    low, high = np.percentile(draws, [2.5, 97.5])
     card = session.bundle.card
     return [
         Row(
             "a step of attention, samples → 63 % of the change of `value`",
             "",
-            f"{t63(np.nanmean(curves, axis=0)):.2f} s [{low:.2f}, {high:.2f}]",
-            f"model.toml says {card.response_s:g} s, of an idealised step of alpha; window {card.window_s:g} s; "
+            f"{t63(mean_curve(curves)):.2f} s [{low:.2f}, {high:.2f}]",
+            f"model.toml says {card.response_s:g} s; window {card.window_s:g} s; "
             f"mean of {len(curves)} simulated people, 95 % over people",
         )
     ]
-
-
-def curve(session: FocusSession, seed: int) -> Curve:
-    """Give `value` at each hop, NaN where there is none."""
-    channels = tuple(eeg_channel(label) for label in LABELS)
-    positions = np.array([channel.position_m for channel in channels])
-    person = Participant(Person(seed, LABELS, positions, RATE_HZ, coupling=COUPLING), StepOfAttention())
-    spec = StreamSpec("step", "step", "EEG", RATE_HZ, channels, "step", origin="simulator")
-    pipeline = Pipeline(spec, hop_s=HOP_S)
-    scorer = StreamScorer("step", spec, session.bundle, SCHEMA, hop_s=HOP_S, group_delay_s=pipeline.group_delay_s)
-    scorer.check_baseline = False  # a simulated effect this strong looks like eyes that open
-    batch, rest = BatchScorer(session), scorer.collect()
-    values = np.full(round(END_S / HOP_S), np.nan)
-    while person.next_sample < END_S * RATE_HZ:
-        block = person.next_block()
-        chunk = Chunk(spec, block.samples_uv, block.stamps_s, block.first_sample)
-        for frame in pipeline.process(chunk):
-            due = scorer.prepare(frame)
-            if not scorer.calibrated and frame.end_s >= REST_S:
-                scorer.stop_collecting()
-                scorer.use_baseline(rest.finish(0.0, asked_eyes=None))
-            (score,) = batch.score([due])
-            if frame.hop < len(values) and score.value is not None:
-                values[frame.hop] = score.value
-    return values
-
-
-def t63(values: Curve) -> float:
-    """Give the time from the step to 63 % of the change, s."""
-    step, hops = round(STEP_S / HOP_S), round(BEFORE_S / HOP_S)
-    before, after = np.nanmean(values[step - hops : step]), np.nanmean(values[-round(AFTER_S / HOP_S) :])
-    share = (values[step:] - before) / (after - before)
-    return float((int(np.argmax(share >= 1.0 - np.exp(-1.0))) + 1) * HOP_S)

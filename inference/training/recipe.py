@@ -17,7 +17,9 @@ import torch
 from sklearn.isotonic import IsotonicRegression
 
 from bci.errors import ModelError
+from inference.bundle import load_bundle
 from inference.normalise import RunningMean
+from inference.session import FocusSession, choose_providers
 from inference.training.config import TrainingConfig, load_config
 from inference.training.corpus import Person
 from inference.training.eegmat import eegmat_folder, read_eegmat
@@ -152,12 +154,15 @@ def train_on(
         margin=MARGINS,
         accuracy=expected_accuracy([one for (of, _), one in scores.items() if of == "baseline"]),
         accuracy_uncalibrated=expected_accuracy([one for (of, _), one in scores.items() if of == "none"]),
-        response_s=response_time_s(fitted.network),
+        response_s=0.0,
         population=fitted.population,
         prior_s=float(usual["prior_s"].default),
         time_constant_s=float(usual["time_constant_s"].default),
     )
-    return export(fitted.network, measured, config, out)
+    folder = export(fitted.network, measured, config, out)
+    # measured with the model as it will run, so it is written once more
+    seconds = response_time_s(FocusSession(load_bundle(folder), choose_providers(("cpu",))), config.response_people)
+    return export(fitted.network, replace(measured, response_s=seconds), config, out)
 
 
 def expected_accuracy(scores: Sequence[Scores]) -> tuple[float, ...]:

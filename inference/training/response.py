@@ -1,55 +1,94 @@
-"""How long a change takes to show: measured on the window that the model sees and the smoothing behind it."""
+"""How long a step of attention takes to show, measured on samples: simulated people, pipeline, model and smoothing.
+
+Each person rests for half a minute, which is their baseline, and their attention goes from 0 to 1 at a known moment,
+with rhythms that follow clearly. The curves of `value` are averaged over people, for a single one is noisy.
+"""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from inference.smoothing import ScoreTrack
-from inference.training.corpus import MODEL_BANDS
-from inference.training.network import FocusNetwork
-from inference.training.windows import TOKENS, WINDOW_S
+from bci.montage import eeg_channel
+from bci.simulator.participant import Participant, Person
+from bci.types import Chunk, StreamSpec
+from inference.scorer import BatchScorer, StreamScorer
+from inference.session import FocusSession
 from streaming.features import SCHEMA
+from streaming.pipeline import Pipeline
 
-_HOP_S = 0.04
-_SMOOTHING_S = 1.0
-_MONTAGE_M = ((-0.03, 0.08, 0.0), (0.03, 0.08, 0.0), (-0.08, 0.0, 0.0), (0.08, 0.0, 0.0), (0.0, -0.08, 0.04))
+LABELS = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
+RATE_HZ, HOP_S = 250.0, 0.04
+REST_S, STEP_S, END_S = 30.0, 50.0, 75.0
+LEVEL_S = 10.0
+"""What counts as the level before the step and after it: so many seconds just before, and at the end."""
+
+COUPLING = 3.0
+
+Curve = NDArray[np.float64]
 
 
-@torch.no_grad()
-def response_time_s(network: FocusNetwork, *, fall: float = 0.5) -> float:
-    """Time from a step of the alpha power to 63 % of the change of `value`, s.
+class StepOfAttention:
+    """A script: attention 0, then 1; no faults."""
+
+    def attention(self, t_s: Curve) -> Curve:
+        """Attention at moments of the simulation."""
+        return (t_s >= STEP_S).astype(np.float64)
+
+    def faults(self, t_s: float) -> tuple[()]:
+        """None."""
+        del t_s
+        return ()
+
+
+def response_time_s(session: FocusSession, people: int) -> float:
+    """Time from the step to 63 % of the change of the mean `value`, s.
 
     Parameters
     ----------
-    network
-        Calibrated.
-    fall
-        What alpha power falls to.
-
-    Returns
-    -------
-    With windows of `WINDOW_S` and smoothing of 1 s, without the filters' group delay, which each message states.
+    session
+        A loaded model.
+    people
+        How many are simulated, seeds 0 to people - 1.
     """
-    hops = round((WINDOW_S + 8 * _SMOOTHING_S) / _HOP_S)
-    per_token = round(SCHEMA.token_s / _HOP_S)
-    after = np.clip(np.arange(-TOKENS * per_token, hops) + 1, 0, per_token) / per_token  # share of a token after it
-    alpha = np.array([low >= 8.0 and high <= 13.0 for low, high in MODEL_BANDS])
-    power = np.where(alpha, 1.0 + (fall - 1.0) * after[:, None], 1.0)  # token power at each hop
-    relative = np.log(power / power.sum(1, keepdims=True)) - np.log(1.0 / alpha.size)
-    ends = np.arange(hops) + TOKENS * per_token
-    tokens = relative[ends[:, None] + np.arange(-(TOKENS - 1), 1) * per_token]  # (hops, tokens, bands)
-    x = np.repeat(tokens[:, None], len(_MONTAGE_M), axis=1).astype(np.float32)
-    position = torch.tensor(_MONTAGE_M).expand(hops, -1, -1)
-    logit = network(torch.from_numpy(x), position, torch.zeros(x.shape[:3], dtype=torch.bool))[0].double().numpy()
-    raw = 1.0 / (1.0 + np.exp(-logit))
-    track = ScoreTrack(_HOP_S, _SMOOTHING_S)
-    still = x[0] * 0.0
-    start = network(torch.from_numpy(still)[None], position[:1], torch.zeros(1, *x.shape[1:3], dtype=torch.bool))[0]
-    track.add(1.0 / (1.0 + math.exp(-float(start))), 0, 0)
-    value = np.array([track.add(float(p), hop + 1, 0)[0] for hop, p in enumerate(raw)])
-    first = 1.0 / (1.0 + math.exp(-float(start)))
-    change = (value - first) / (raw[-1] - first)
-    return float((int(np.argmax(change >= 1.0 - math.exp(-1.0))) + 1) * _HOP_S)
+    return t63(mean_curve(np.array([value_curve(session, seed) for seed in range(people)])))
+
+
+def value_curve(session: FocusSession, seed: int) -> Curve:
+    """Give one person's `value` at each hop, NaN where there is none."""
+    channels = tuple(eeg_channel(label) for label in LABELS)
+    positions = np.array([channel.position_m for channel in channels])
+    person = Participant(Person(seed, LABELS, positions, RATE_HZ, coupling=COUPLING), StepOfAttention())
+    spec = StreamSpec("step", "step", "EEG", RATE_HZ, channels, "step", origin="simulator")
+    pipeline = Pipeline(spec, hop_s=HOP_S)
+    scorer = StreamScorer("step", spec, session.bundle, SCHEMA, hop_s=HOP_S, group_delay_s=pipeline.group_delay_s)
+    scorer.check_baseline = False  # a simulated effect this strong looks like eyes that open
+    batch, rest = BatchScorer(session), scorer.collect()
+    values = np.full(round(END_S / HOP_S), np.nan)
+    while person.next_sample < END_S * RATE_HZ:
+        block = person.next_block()
+        chunk = Chunk(spec, block.samples_uv, block.stamps_s, block.first_sample)
+        for frame in pipeline.process(chunk):
+            due = scorer.prepare(frame)
+            if not scorer.calibrated and frame.end_s >= REST_S:
+                scorer.stop_collecting()
+                scorer.use_baseline(rest.finish(0.0, asked_eyes=None))
+            (score,) = batch.score([due])
+            if frame.hop < len(values) and score.value is not None:
+                values[frame.hop] = score.value
+    return values
+
+
+def mean_curve(curves: Curve) -> Curve:
+    """Mean over people, (people, hops) to (hops,); NaN where nobody has a value."""
+    known = np.isfinite(curves)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, curves, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+def t63(values: Curve) -> float:
+    """Give the time from the step to 63 % of the change, s."""
+    step, hops = round(STEP_S / HOP_S), round(LEVEL_S / HOP_S)
+    before, after = np.nanmean(values[step - hops : step]), np.nanmean(values[-hops:])
+    share = (values[step:] - before) / (after - before)
+    return float((int(np.argmax(share >= 1.0 - np.exp(-1.0))) + 1) * HOP_S)

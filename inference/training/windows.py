@@ -18,7 +18,7 @@ from streaming.features import SCHEMA
 TOKENS = 6
 HOPS_PER_TOKEN = round(SCHEMA.token_s / HOP_S)
 WINDOW_HOPS = TOKENS * HOPS_PER_TOKEN
-WINDOW_S = TOKENS * SCHEMA.token_s
+WINDOW_S = round(TOKENS * SCHEMA.token_s, 6)
 
 _Item = TypeVar("_Item", bound=np.generic)
 

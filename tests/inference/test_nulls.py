@@ -29,6 +29,7 @@ CONFIG = TrainingConfig(
     baseline_s=20.0,
     baseline_starts_s=(0.0,),
     table=512,
+    response_people=1,
 )
 
 
