@@ -12,6 +12,7 @@ from bci.types import StreamSpec
 from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
+from feedback.sessions.recorder import ParticipantRecorder
 from inference.baseline import Baseline
 from inference.bundle import ModelBundle
 from inference.scorer import BatchScorer, StreamScorer
@@ -56,6 +57,10 @@ class Participant:
     recorded_baseline: Baseline | None = None
     """From the recording that the configuration names."""
     calibration: CalibrationRun | None = None
+    recorder: ParticipantRecorder | None = None
+    """None before the first session begins, and where it could not."""
+    record_problem: str | None = None
+    """Why no session could begin."""
     paused: bool = False
     notes: list[str] = field(default_factory=list)
     newest_s: float | None = None
@@ -143,8 +148,18 @@ class Participant:
             },
             "baseline": scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None,
             "baseline_ended": bool(scorer and scorer.ended_baseline),
+            "recording": self.recording(),
             "fallbacks": fallbacks,
         }
+
+    def recording(self) -> dict[str, Any] | None:
+        """Say what is recorded, and what hinders it; None where recording is off."""
+        recorder = self.recorder
+        if recorder is None:
+            return {"session": None, "bytes": 0, "problem": self.record_problem} if self.record_problem else None
+        if recorder.file is None:
+            return None
+        return {"session": recorder.session_id, "bytes": recorder.file.size, "problem": recorder.problem}
 
     def quality_due(self, now_s: float) -> bool:
         """Say whether half a second has passed since quality and bands were last told."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Any, cast, get_args
 
@@ -17,7 +19,7 @@ from bci.errors import (
     NoSuchStreamError,
     SourceError,
 )
-from feedback.assembly import HOP_S, Assembly
+from feedback.assembly import HOP_S, Assembly, describe
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun, check_phases
 from feedback.outlets.port import Outlet
@@ -25,11 +27,17 @@ from feedback.participant import Participant
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics, Stage
+from feedback.sessions.catalogue import Sessions, accept
+from feedback.sessions.database import DatabaseError, StoredEvent, rows_as_json
+from feedback.sessions.events import TrialListener, accepted_trial
+from feedback.sessions.header import recording_wish
 from inference.listing import list_models
 from streaming.engine import Engine
 from streaming.features import SCHEMA
+from streaming.recording.file import RecordingError
 
 OPEN_WAIT_S = 3.0
+KEEP_EVERY_S = 5.0
 
 _log = structlog.get_logger("focusloop.participants")
 
@@ -45,6 +53,8 @@ class LiveParticipants:
         Where latencies and counts go.
     outlets
         Ways out beside the WebSocket.
+    trial_listeners
+        Told of each trial that counts, once, on the event loop.
 
     Raises
     ------
@@ -52,8 +62,18 @@ class LiveParticipants:
         If the default model cannot be used.
     """
 
-    def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics,
+        outlets: Sequence[Outlet] = (),
+        trial_listeners: Sequence[TrialListener] = (),
+    ) -> None:
         self._config = config
+        self._trial_listeners = tuple(trial_listeners)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sessions: Sessions | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._metrics = metrics
         self._outlets = tuple(outlets)
         self._store = BaselineStore(config.service.data_dir / "baselines")
@@ -71,26 +91,39 @@ class LiveParticipants:
     async def startup(self, hub: Hub) -> None:
         """Start the engine; kernels are compiled and sources opened in the background."""
         self._sink.hub = hub
+        self._loop = asyncio.get_running_loop()
+        service = self._config.service
+        self._sessions = await asyncio.to_thread(
+            Sessions, service.data_dir, recording_wish(self._config), self._event_accepted
+        )
         self._not_ready = "the signal path is being compiled (once; up to a minute)"
         self._engine.start()
         self._boot = asyncio.create_task(self._open_configured())
+        self._keeping = asyncio.create_task(self._keep_sessions())
 
     async def _open_configured(self) -> None:
         _log.info("preparing", what=self._not_ready)
-        await asyncio.to_thread(self._assembly.warm_up)
+        sessions = self._open_sessions
+        recovering = asyncio.to_thread(sessions.recover)
+        await asyncio.gather(recovering, asyncio.to_thread(self._assembly.warm_up))
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
-            self._begin(person)
+            await self._begin(person)
         self._not_ready = ""
         _log.info("ready", streams=len(self._people))
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
-        if self._boot is not None:
-            self._boot.cancel()
-            await asyncio.gather(self._boot, return_exceptions=True)
+        background = [task for task in (self._boot, self._keeping) if task is not None]
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        if self._sessions is not None:
+            recorders = [person.recorder for person in self._people.values() if person.recorder is not None]
+            await asyncio.gather(*(asyncio.to_thread(self._sessions.finish, recorder) for recorder in recorders))
+            await asyncio.to_thread(self._sessions.close)
         for outlet in self._outlets:
             outlet.close()
 
@@ -116,7 +149,7 @@ class LiveParticipants:
             id=stream, sources=tuple(sources), montage=tuple(montage) if montage else None, model=model
         )
         person = self._enter(wish)
-        self._begin(person)
+        await self._begin(person)
         await asyncio.wait([asyncio.wrap_future(person.answered)], timeout=OPEN_WAIT_S)
         if person.status.state == "failed":
             detail = person.status.detail
@@ -128,7 +161,9 @@ class LiveParticipants:
         """Close a stream and release its device."""
         self._person(stream)
         await asyncio.to_thread(self._engine.remove, stream)
-        self._people.pop(stream, None)
+        person = self._people.pop(stream, None)
+        if person is not None and person.recorder is not None:
+            await asyncio.to_thread(self._open_sessions.finish, person.recorder)
         self._metrics.forget(stream)
         for outlet in self._outlets:
             outlet.remove(stream)
@@ -237,8 +272,83 @@ class LiveParticipants:
         person = self._people[wish.id] = self._assembly.participant(wish)
         return person
 
-    def _begin(self, person: Participant) -> None:
+    async def _begin(self, person: Participant) -> None:
+        await self._record(person)
         self._engine.add(person.id, person.source, lambda spec: self._assembly.pipeline(person, spec))
+
+    @property
+    def _open_sessions(self) -> Sessions:
+        if self._sessions is None:
+            raise ConflictError(self._not_ready)
+        return self._sessions
+
+    async def _record(self, person: Participant) -> None:
+        """Begin a session; where that cannot be, the person is scored all the same, and it is tried again."""
+        bundle_id = person.model.bundle.id
+        try:
+            recorder = await asyncio.to_thread(self._open_sessions.begin, person.id, [person.uri.text], bundle_id)
+        except (RecordingError, DatabaseError) as error:
+            if person.record_problem is None:
+                _log.error("not recorded", stream=person.id, problem=str(error))
+            person.record_problem = str(error)
+            return
+        person.record_problem = None
+        person.recorder = recorder
+        self._sink.on_worker(lambda: describe(person))
+
+    async def _keep_sessions(self) -> None:
+        """Keep the database up to date, and begin anew where a recording has stopped."""
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            people = list(self._people.values())
+            running = [p.recorder for p in people if p.recorder is not None and not p.recorder.over]
+            try:
+                await asyncio.to_thread(self._open_sessions.refresh, running)
+            except DatabaseError as error:
+                _log.error("sessions cannot be noted", problem=str(error))
+            for person in people:
+                await self._keep_recording(person)
+
+    async def _keep_recording(self, person: Participant) -> None:
+        recorder = person.recorder
+        if recorder is None:
+            if person.record_problem is not None:
+                await self._record(person)
+            return
+        if not recorder.over:
+            return
+        _log.error("recording stopped", stream=person.id, session=recorder.session_id, problem=recorder.problem)
+        person.recorder = None
+        person.record_problem = recorder.problem
+        await asyncio.to_thread(self._open_sessions.finish, recorder)
+        if person.id in self._people:
+            await self._record(person)
+
+    def take_event(self, stream: str, message: Mapping[str, Any], at_lsl_s: float) -> Future[bool]:
+        """Have a trial or marker kept; see the port."""
+        person = self._person(stream)
+        if person.recorder is None:
+            msg = f"'{stream}' keeps no trials or markers now: {person.record_problem or 'the service is starting'}"
+            raise ConflictError(msg)
+        return accept(self._open_sessions, person.recorder, stream, message, at_lsl_s)
+
+    def _event_accepted(self, event: StoredEvent) -> None:
+        """Send it, and hand it on. On a thread of the sessions."""
+        self._sink.publish(event.participant, event.kind, {**event.message, "session": event.session})
+        if event.kind == "trial" and self._loop is not None and self._trial_listeners:
+            trial = accepted_trial(event)
+            for listener in self._trial_listeners:
+                with contextlib.suppress(RuntimeError):  # the loop has ended; who counts starts from the database
+                    self._loop.call_soon_threadsafe(listener.on_trial, trial)
+
+    async def sessions(self) -> dict[str, Any]:
+        """List what was recorded, and what it takes of the disk."""
+        sessions = self._open_sessions
+        running = [p.recorder.row() for p in self._people.values() if p.recorder is not None]
+        rows = await asyncio.to_thread(sessions.database.sessions)
+        now = {row.id: row for row in running}
+        disk = await asyncio.to_thread(sessions.disk)
+        return {"sessions": rows_as_json(now.get(row.id, row) for row in rows), "disk": disk}
 
     def _person(self, stream: str) -> Participant:
         person = self._people.get(stream)

@@ -57,10 +57,16 @@ class ScoringSink:
         """Have something done between two frames: scorers and calibrations are touched by the worker alone."""
         self._later.append(work)
 
-    def publish(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
-        """Send a message, once there is a hub; any thread."""
-        if self.hub is not None:
-            self.hub.publish(stream, topic, fields)
+    def publish(self, stream: str, topic: str, fields: Mapping[str, Any]) -> int:
+        """Send a message once there is a hub, and record that; any thread. Gives its number, 0 where it was not sent."""
+        if self.hub is None:
+            return 0
+        seq = self.hub.publish(stream, topic, fields)
+        if topic != "focus":
+            person = self._people.get(stream)
+            if person is not None and person.recorder is not None:
+                person.recorder.sent(topic, fields, seq, lsl_now_s())
+        return seq
 
     def due(self, batch: Sequence[DueFrames]) -> None:
         """Score whatever fell due, in one model call for each model."""
@@ -71,6 +77,8 @@ class ScoringSink:
             person = self._people.get(item.stream_id)
             if person is None or person.scorer is None:
                 continue
+            if person.recorder is not None:
+                person.recorder.frame(item.frames[0], person.scorer)
             prepared = waiting.setdefault(person.batch, [])
             prepared += [(person, person.scorer.prepare(frame)) for frame in item.frames]
         for batch_scorer, pairs in waiting.items():
@@ -85,6 +93,8 @@ class ScoringSink:
         if person is None:
             return
         person.status = status
+        if person.recorder is not None:
+            person.recorder.lost(status.lost_samples)
         if status.state != "connecting" and not person.answered.done():
             person.answered.set_result(None)
         self.publish(
@@ -100,8 +110,10 @@ class ScoringSink:
         )
 
     def chunk(self, stream_id: str, chunk: Chunk) -> None:
-        """Make raw and spectrum where somebody looks."""
+        """Record it, and make raw and spectrum where somebody looks."""
         person, hub = self._people.get(stream_id), self.hub
+        if person is not None and person.recorder is not None:
+            person.recorder.chunk(chunk)
         if person is None or hub is None or person.display is None or not len(chunk):
             return
         if hub.wants(stream_id, "raw") and (fields := person.display.raw(chunk, self._anchor)):
@@ -151,8 +163,11 @@ class ScoringSink:
     def _send_score(self, person: Participant, score: FocusScore) -> None:
         origin = person.spec.origin if person.spec else "live"
         begun = time.perf_counter()
-        fields = focus_fields(score, origin, self._anchor, lsl_now_s())
-        self.publish(person.id, "focus", fields)
+        now_s = lsl_now_s()
+        fields = focus_fields(score, origin, self._anchor, now_s)
+        seq = self.publish(person.id, "focus", fields)
+        if person.recorder is not None:
+            person.recorder.score(fields, seq, now_s)
         self._metrics.observe("publish", time.perf_counter() - begun)
         if score.end_s is not None and person.status.state == "streaming":
             self._metrics.observe("total", lsl_now_s() - score.end_s)

@@ -159,6 +159,12 @@ async def set_controller(stream: str, routed: In) -> None:
     raise LaterError(msg)
 
 
+@v1.get("/sessions", dependencies=[Operator], summary="What was recorded, and what it takes of the disk")
+async def sessions(routed: In) -> dict[str, Any]:
+    """List sessions, the newest first."""
+    return await routed.participants.sessions()
+
+
 @v1.get("/devices", dependencies=[Operator], summary="What is here, and what could be")
 async def devices(routed: In) -> Mapping[str, Any]:
     """Look for devices."""

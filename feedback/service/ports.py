@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -131,6 +132,35 @@ class Participants(Protocol):
         ConfigError
             No such fault.
         """
+        ...
+
+    def take_event(self, stream: str, message: Mapping[str, Any], at_lsl_s: float) -> Future[bool]:
+        """Have a trial or marker kept.
+
+        Parameters
+        ----------
+        stream
+            Whose it is.
+        message
+            As it came, `type` `trial` or `marker`.
+        at_lsl_s
+            When it was, LSL clock.
+
+        Returns
+        -------
+        Future
+            Done, on any thread, when it is on the disk: True where it is a repeat of one that counted before.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConflictError, DatabaseError
+            Nothing can be kept now.
+        """
+        ...
+
+    async def sessions(self) -> View:
+        """List what was recorded: `{"sessions": [...], "disk": {...}}`."""
         ...
 
     async def devices(self) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 from pydantic import ValidationError
 
-from feedback.service.schemas import ErrorCode, Hello, Ping, Subscribe, Unsubscribe
+from feedback.service.schemas import ErrorCode, Hello, Marker, Ping, Subscribe, Trial, Unsubscribe
 
 SUBPROTOCOL = "focusloop.v1.json"
 PROTOCOL_VERSION = 1
@@ -27,8 +27,6 @@ HELLO_WITHIN_S = 5.0
 BAD_HELLO, UNAUTHORIZED, FORBIDDEN_ORIGIN, FLOOD, TOO_BIG, RESTART = 4400, 4401, 4403, 4429, 1009, 1012
 
 _LATER = {
-    "trial": "trials arrive with a later version",
-    "marker": "markers arrive with a later version",
     "areas": "areas of interest arrive with a later version",
 }
 
@@ -48,8 +46,15 @@ class Close:
     reason: str
 
 
-Command = Hello | Subscribe | Unsubscribe | Ping
-_MODELS: dict[str, type[Command]] = {"hello": Hello, "subscribe": Subscribe, "unsubscribe": Unsubscribe, "ping": Ping}
+Command = Hello | Subscribe | Unsubscribe | Trial | Marker | Ping
+_MODELS: dict[str, type[Command]] = {
+    "hello": Hello,
+    "subscribe": Subscribe,
+    "unsubscribe": Unsubscribe,
+    "trial": Trial,
+    "marker": Marker,
+    "ping": Ping,
+}
 
 
 class TokenBucket:

@@ -25,7 +25,7 @@ Topic = Literal[
     "explanation",
 ]
 TOPICS: tuple[str, ...] = get_args(Topic)
-LATER_TOPICS = frozenset({"gaze", "difficulty", "trial", "marker", "proposal", "explanation"})
+LATER_TOPICS = frozenset({"gaze", "difficulty", "proposal", "explanation"})
 """Topics of the contract that no stream of this version has."""
 
 ErrorCode = Literal[
@@ -103,6 +103,42 @@ class Ping(ClientMessage):
 
     type: Literal["ping"]
     t0: float | int = Field(description="The client's monotonic clock, ms; comes back as it was")
+
+
+_ClientMs = Annotated[float, Field(ge=0.0, le=1e15)]
+
+
+class Trial(BaseModel):
+    """One trial of a task, when it is over. Fields that are not known here are kept with it."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    type: Literal["trial"]
+    id: MessageId | None = None
+    stream: Annotated[str, Field(min_length=1, max_length=64)]
+    run: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="One sitting of a task, a UUID")
+    trial: Annotated[int, Field(ge=0, le=2**53)] = Field(
+        description="Its number in the run: sent again, it is a repeat"
+    )
+    task: Annotated[str, Field(max_length=200)] | None = None
+    block: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    correct: bool | None = None
+    rt_ms: Annotated[float | int, Field(ge=0.0, le=1e9)] | None = None
+    t_client_ms: _ClientMs | int | None = Field(default=None, description="Of the client's monotonic clock, as in ping")
+    uncertainty_ms: Annotated[float | int, Field(ge=0.0, le=1e9)] | None = None
+
+
+class Marker(BaseModel):
+    """Something that happened. Fields that are not known here are kept with it."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    type: Literal["marker"]
+    id: MessageId | None = None
+    stream: Annotated[str, Field(min_length=1, max_length=64)]
+    label: Annotated[str, Field(min_length=1, max_length=1000)]
+    t_client_ms: _ClientMs | int | None = Field(default=None, description="Of the client's monotonic clock, as in ping")
+    uncertainty_ms: Annotated[float | int, Field(ge=0.0, le=1e9)] | None = None
 
 
 # What an HTTP client sends
@@ -271,6 +307,30 @@ class Subscribed(BaseModel):
     refused: list[Refused]
 
 
+class Ack(BaseModel):
+    """A trial or marker is on the disk; `run` and `trial`, or `label`, say which."""
+
+    type: Literal["ack"]
+    id: int | str | None = None
+    run: str | None = None
+    trial: int | None = None
+    label: str | None = None
+    duplicate: bool = Field(description="True where it is a repeat of one that counted before")
+
+
+class Event(_Addressed):
+    """A trial or marker that was accepted, with the fields that the client gave it."""
+
+    model_config = ConfigDict(extra="allow")
+    type: Literal["trial", "marker"]
+    session: str
+    t_lsl_s: float
+    t_unix_s: float
+    stamped: Literal["client", "arrival"] = Field(
+        description="`arrival` before five pings: the client's clock is unknown"
+    )
+
+
 class Lagged(BaseModel):
     """The client fell behind; the newest message follows."""
 
@@ -308,7 +368,7 @@ class Problem(BaseModel):
     code: str
 
 
-CLIENT_MESSAGES: tuple[type[BaseModel], ...] = (Hello, Subscribe, Unsubscribe, Ping)
+CLIENT_MESSAGES: tuple[type[BaseModel], ...] = (Hello, Subscribe, Unsubscribe, Trial, Marker, Ping)
 SERVER_MESSAGES: tuple[type[BaseModel], ...] = (
     Welcome,
     Subscribed,
@@ -316,6 +376,8 @@ SERVER_MESSAGES: tuple[type[BaseModel], ...] = (
     Status,
     CalibrationMessage,
     Display,
+    Event,
+    Ack,
     Lagged,
     Pong,
     Error,

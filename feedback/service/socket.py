@@ -11,8 +11,9 @@ import orjson
 import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
-from bci.errors import AccessError, NoSuchStreamError
+from bci.errors import AccessError, FocusloopError, NoSuchStreamError
 from feedback.service.access import Access, Principal, bearer, token_in_query
+from feedback.service.client_clock import ClientClock
 from feedback.service.frames import ping_frame, pong_number, text_frame
 from feedback.service.hub import Hub
 from feedback.service.ports import Participants
@@ -25,11 +26,15 @@ from feedback.service.protocol import (
     Close,
     Conversation,
     Reply,
+    error,
 )
-from feedback.service.schemas import LATER_TOPICS, Hello, Ping, Subscribe, Unsubscribe
+from feedback.service.schemas import LATER_TOPICS, ErrorCode, Hello, Marker, Ping, Subscribe, Trial, Unsubscribe
 from feedback.service.subscriber import Since, Subscriber
 
 MAX_UNAUTHENTICATED = 64
+MAX_UNACKNOWLEDGED = 256
+"""Trials and markers of one client that wait for the disk."""
+
 PING_EVERY_S = 1.0
 PING_SLOTS = 20
 """Clients are pinged in turns, so that two thousand pings do not delay a score."""
@@ -156,13 +161,26 @@ class Sockets:
 class Session:
     """One client: says what it may, and what it gets."""
 
-    __slots__ = ("_address", "_conversation", "_principal", "_sockets", "_verdict", "_wire", "opened_s", "subscriber")
+    __slots__ = (
+        "_address",
+        "_clock",
+        "_conversation",
+        "_principal",
+        "_sockets",
+        "_unacknowledged",
+        "_verdict",
+        "_wire",
+        "opened_s",
+        "subscriber",
+    )
 
     def __init__(self, sockets: Sockets, wire: Wire, handshake: Handshake) -> None:
         self._sockets = sockets
         self._wire = wire
         self._address = handshake.address
         self._conversation = Conversation()
+        self._clock = ClientClock()
+        self._unacknowledged = 0
         self._principal: Principal | None = None
         self._verdict = self._judge(handshake)
         self.opened_s = sockets.hub.clock()
@@ -210,7 +228,10 @@ class Session:
                 self._subscribe(judged)
             case Unsubscribe():
                 self._unsubscribe(judged)
+            case Trial() | Marker():
+                self._event(judged, heard_s)
             case Ping():
+                self._clock.heard(judged.t0, heard_s)
                 self._send({"type": "pong", "t0": judged.t0, "t1": heard_s, "t2": lsl_now_s()})
             case _:
                 assert_never(judged)
@@ -319,6 +340,47 @@ class Session:
             if t not in accepted
         ]
         self._send({"type": "unsubscribed", "id": asked.id, "accepted": accepted, "refused": refused})
+
+    def _event(self, event: Trial | Marker, heard_s: float) -> None:
+        """Have a trial or marker kept, and acknowledge it once it is on the disk."""
+        refusal = self._event_refusal(event)
+        if refusal is not None:
+            self._send(error(*refusal, event.id).fields)
+            return
+        at_s = self._clock.to_lsl(event.t_client_ms, heard_s)
+        said = event.model_dump(exclude_none=True) | {"stamped": "arrival" if at_s is None else "client"}
+        try:
+            kept = self._sockets.participants.take_event(event.stream, said, heard_s if at_s is None else at_s)
+        except FocusloopError as problem:
+            code = "no_such_stream" if isinstance(problem, NoSuchStreamError) else "conflict"
+            self._send(error(code, str(problem), event.id).fields)
+            return
+        self._unacknowledged += 1
+        waiting = asyncio.wrap_future(kept)
+        waiting.add_done_callback(lambda done: self._acknowledge(event, done))
+
+    def _event_refusal(self, event: Trial | Marker) -> tuple[ErrorCode, str] | None:
+        principal = self._principal
+        if principal is not None and not principal.may_read(event.stream):
+            return "not_allowed", f"this token belongs to '{principal.stream}' only"
+        if self._unacknowledged >= MAX_UNACKNOWLEDGED:
+            return "too_many", f"{MAX_UNACKNOWLEDGED} trials and markers wait for the disk; wait for their acks"
+        return None
+
+    def _acknowledge(self, event: Trial | Marker, done: asyncio.Future[bool]) -> None:
+        self._unacknowledged -= 1
+        if done.cancelled():
+            return
+        problem = done.exception()
+        if problem is not None:
+            if not isinstance(problem, FocusloopError):
+                _log.error("event failed", exc_info=problem)
+            text = str(problem) if isinstance(problem, FocusloopError) else "internal error; it is in the service's log"
+            self._send(error("conflict", text, event.id).fields)
+            return
+        which = {"run": event.run, "trial": event.trial} if isinstance(event, Trial) else {"label": event.label}
+        named = {} if event.id is None else {"id": event.id}
+        self._send({"type": "ack", **named, **which, "duplicate": done.result()})
 
     def _reach(self, stream: str) -> tuple[str, tuple[str, str] | None]:
         """Say which streams a client means, and why it may not have them."""

@@ -46,6 +46,8 @@ class Track:
         Nominal; 0.0 = irregular.
     desc
         Anything else a reader should know.
+    row
+        Makes the numbers of what was left, on the writer's thread; None where they were left ready.
     """
 
     key: str
@@ -54,6 +56,7 @@ class Track:
     channels: tuple[str, ...] = ()
     rate_hz: float = 0.0
     desc: Mapping[str, Any] = field(default_factory=dict)
+    row: Callable[[Any], Sequence[float]] | None = None
 
     def info(self) -> dict[str, Any]:
         """Describe it."""
@@ -157,6 +160,7 @@ class SessionFile:
         # From here on of the writer's thread alone.
         self._ids = {track.key: number for number, track in enumerate(tracks, start=1)}
         self._is_text = {track.key: not track.channels for track in tracks}
+        self._rows = {track.key: track.row for track in tracks}
         self._counts: dict[int, _Count] = {number: _Count() for number in self._ids.values()}
         self._raw: dict[StreamSpec, RawStream] = {}
         self._current: RawStream | None = None
@@ -185,8 +189,8 @@ class SessionFile:
         """Leave a raw chunk; False where nothing is taken any more."""
         return self._leave((None, 0.0, chunk, chunk.data.nbytes + 9 * len(chunk), None))
 
-    def add(self, key: str, stamp_s: float, value: Sequence[float] | Mapping[str, Any], receipt: object = None) -> bool:
-        """Leave a row of numbers or a message; with a receipt the listener is told once it is on the disk.
+    def add(self, key: str, stamp_s: float, value: object, receipt: object = None) -> bool:
+        """Leave a row of numbers, what makes one, or a message; for a receipt the listener hears when it is on the disk.
 
         The value is encoded later: it may not change any more.
         """
@@ -350,7 +354,9 @@ class SessionFile:
         self._counts[number].add(stamps_s[0], stamps_s[-1], len(stamps_s))
         if self._is_text[key]:
             return xdf.texts(number, stamps_s, [(orjson.dumps(v, option=_JSON).decode(),) for v in values])
-        return xdf.samples(number, "double64", np.array(stamps_s), np.array(values, np.float64))
+        row = self._rows[key]
+        rows = values if row is None else [row(value) for value in values]
+        return xdf.samples(number, "double64", np.array(stamps_s), np.array(rows, np.float64))
 
     def _fill_fields(self) -> None:
         with self._lock:
