@@ -29,6 +29,7 @@ NAMES = (
     "score_speed",
     "valid_share",
     "quality_rates",
+    "certificate",
 )
 
 

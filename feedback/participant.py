@@ -12,6 +12,7 @@ from bci.types import StreamSpec
 from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
+from feedback.guided import GuidedRun
 from inference.baseline import Baseline
 from inference.bundle import ModelBundle
 from inference.scorer import BatchScorer, StreamScorer
@@ -55,7 +56,7 @@ class Participant:
     """Done when the device has answered, with a signal or an error."""
     recorded_baseline: Baseline | None = None
     """From the recording that the configuration names."""
-    calibration: CalibrationRun | None = None
+    calibration: CalibrationRun | GuidedRun | None = None
     paused: bool = False
     notes: list[str] = field(default_factory=list)
     newest_s: float | None = None
@@ -142,6 +143,7 @@ class Participant:
                 "response_s": bundle.card.response_s,
             },
             "baseline": scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None,
+            "certificate": scorer.certificate.describe(time.time()) if scorer and scorer.certificate else None,
             "baseline_ended": bool(scorer and scorer.ended_baseline),
             "fallbacks": fallbacks,
         }

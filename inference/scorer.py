@@ -12,12 +12,14 @@ from bci.errors import ModelError
 from bci.types import StreamSpec
 from inference.baseline import Baseline, Owner, RestCollector
 from inference.bundle import ModelBundle
+from inference.certificate import Certificate
 from inference.eyes import SMOOTHING_S, AlphaIndex, contradicts
 from inference.history import FrameHistory, Window
 from inference.normalise import Features, RunningMean
+from inference.personal_head import HeadReader
 from inference.session import MAX_BATCH, FocusSession, channel_bucket
 from inference.smoothing import ScoreTrack
-from inference.types import FocusScore, Reason
+from inference.types import CertificateFigures, FocusScore, Reason
 from inference.validity import RULES, judge
 from streaming.features import FeatureSchema
 from streaming.types import FeatureFrame
@@ -138,6 +140,9 @@ class StreamScorer:
         self._baseline: Baseline | None = None
         self._ended: Baseline | None = None
         self._mean: Features | None = None
+        self._certificate: Certificate | None = None
+        self._head: HeadReader | None = None
+        self._figures: CertificateFigures | None = None
         self._alpha: float | None = None
         self._alpha_gain = 1.0 - math.exp(-hop_s / SMOOTHING_S)
         self._off_s = 0.0
@@ -153,10 +158,24 @@ class StreamScorer:
         """Score against this baseline from the next frame on; None goes back to the running mean."""
         self._baseline = baseline
         self._ended = None
+        self.use_certificate(self._certificate)
         self._mean = baseline.array() if baseline else None
         self._alpha = None
         self._off_s = 0.0
         self._track.restart()
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate whose head the score uses."""
+        return self._certificate if self._head is not None else None
+
+    def use_certificate(self, certificate: Certificate | None) -> None:
+        """Score with this person's own head, where it passed and the baseline in use is of the same eye state."""
+        self._certificate = certificate
+        baseline, head = self._baseline, certificate.head if certificate else None
+        fits = baseline is not None and certificate is not None and certificate.fits(self.owner, baseline.eyes)
+        self._head = HeadReader(head, self.positions_m) if head is not None and fits else None
+        self._figures = certificate.figures if certificate is not None and self._head is not None else None
 
     def collect(self, begun: RestCollector | None = None) -> RestCollector:
         """Gather a rest, anew or into one that has begun, from the frames that come; `stop_collecting` ends it."""
@@ -229,6 +248,8 @@ class StreamScorer:
             other = contradicts(self._alpha, self._baseline.alpha_index, self._baseline.eyes)
             if other:
                 return self.refuse(due, "baseline_mismatch")
+        if self._head is not None and due.x is not None:
+            logit = self._head.logit(due.x, due.window.usable)
         raw = 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
         value, steady, relative = self._track.add(raw, due.frame.hop, due.frame.generation)
         return FocusScore(
@@ -245,6 +266,7 @@ class StreamScorer:
             window_s=self.card.window_s,
             delay_s=self.delay_s,
             response_s=self.card.response_s,
+            certificate=self._figures,
         )
 
     def restart(self) -> None:
@@ -272,13 +294,17 @@ class StreamScorer:
             window_s=self.card.window_s,
             delay_s=self.delay_s,
             response_s=self.card.response_s,
+            certificate=self._figures,
         )
 
     def _confidence(self, value: float, due: Due) -> float:
-        """Take the card's expected accuracy, less where the window has holes."""
-        table = self.card.confidence
-        accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
-        expected = float(np.interp(abs(value - 0.5), table.margin, accuracy))
+        """Take the expected accuracy of the card, or of the certificate, less where the window has holes."""
+        if self._certificate is not None and self._head is not None:
+            expected = self._certificate.accuracy
+        else:
+            table = self.card.confidence
+            accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
+            expected = float(np.interp(abs(value - 0.5), table.margin, accuracy))
         intact = due.window.quality * (1.0 - due.window.bridged)
         return 0.5 + max(0.0, expected - 0.5) * intact
 

@@ -1,5 +1,6 @@
 // The live page: listens to one participant, says what is so, and never shows an old score as a new one.
 
+import { hideGuide, showCertificate, showGuide } from "./guide.js";
 import { Trace } from "./trace.js";
 
 const SILENT_AFTER_S = 2.5;
@@ -102,7 +103,7 @@ function choose(stream) {
   const select = at("stream");
   select.replaceChildren(...[...state.views.keys()].map((id) => new Option(id, id, false, id === stream)));
   at("chooser").hidden = state.views.size < 2;
-  if (stream !== state.stream) { trace.clear(); at("channels").replaceChildren(); }
+  if (stream !== state.stream) { trace.clear(); at("channels").replaceChildren(); state.measured = false; }
   state.stream = stream;
   showView();
 }
@@ -150,6 +151,7 @@ function showView() {
   showOrigin(view.origin);
   say("pause", view.paused ? "Resume scoring" : "Pause scoring");
   at("confirm").hidden = !view.baseline_ended;
+  if (!state.measured) showCertificate(view.certificate);
   say("fallbacks", (view.fallbacks || []).join(" "));
   at("simulator").hidden = !(view.sources || []).some((uri) => uri.startsWith("simulator:manual"));
 }
@@ -229,6 +231,7 @@ const handlers = {
 
   calibration(message) {
     if (message.stream !== state.stream) return;
+    if (message.blocks) { guided(message); return; }
     const dialog = at("rest");
     if (message.state === "running") {
       if (!dialog.open && state.calibrating) dialog.showModal();
@@ -244,6 +247,24 @@ const handlers = {
   },
 };
 
+function guided(message) {
+  if (message.state === "running") {
+    if (state.calibrating) showGuide(message);
+    say("certify-said", `Measuring: ${percent(message.progress)}`);
+    return;
+  }
+  state.calibrating = false;
+  hideGuide();
+  if (message.certificate) {
+    state.measured = true;
+    showCertificate(message.certificate);
+    say("certify-said", "");
+  } else {
+    say("certify-said", `${message.state === "cancelled" ? "Cancelled" : "Refused"}: ${message.message}`);
+  }
+  refreshView(message.stream);
+}
+
 const own = (path) => `/streams/${encodeURIComponent(state.stream)}${path}`;
 
 at("calibrate").onclick = () => attempt("calibration-said", async () => {
@@ -255,6 +276,17 @@ at("confirm").onclick = () => attempt("calibration-said", async () => {
   await api("PUT", own("/calibration"), { confirm: true });
   await refreshView(state.stream);
 });
+at("certify").onclick = () => attempt("certify-said", async () => {
+  state.calibrating = true;
+  state.measured = false;
+  await api("POST", own("/calibration"), { certificate: true });
+});
+const breakOff = () => attempt("certify-said", async () => {
+  hideGuide();
+  await api("DELETE", own("/calibration"));
+});
+at("guide-cancel").onclick = breakOff;
+at("guide").addEventListener("cancel", (event) => { event.preventDefault(); breakOff(); });
 const cancel = () => attempt("calibration-said", async () => {
   at("rest").close();
   await api("DELETE", own("/calibration"));

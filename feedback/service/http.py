@@ -28,7 +28,13 @@ from feedback.service.schemas import (
 from feedback.service.settings import ServiceSettings, is_loopback
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
-_PAGE_FILES = {"": "index.html", "page.js": "page.js", "trace.js": "trace.js", "page.css": "page.css"}
+_PAGE_FILES = {
+    "": "index.html",
+    "page.js": "page.js",
+    "trace.js": "trace.js",
+    "guide.js": "guide.js",
+    "page.css": "page.css",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +112,17 @@ async def remove_stream(stream: str, routed: In) -> None:
     await routed.participants.remove(stream)
 
 
-@v1.post("/streams/{stream}/calibration", status_code=202, dependencies=[Operator], summary="Record a baseline")
+@v1.post(
+    "/streams/{stream}/calibration",
+    status_code=202,
+    dependencies=[Operator],
+    summary="Record a baseline, or a certificate",
+)
 async def start_calibration(stream: str, routed: In, body: StartCalibration | None = None) -> dict[str, Any]:
     """Begin a calibration; follow it on the `calibration` topic."""
     asked = body or StartCalibration()
+    if asked.certificate:
+        return await routed.participants.start_certificate(stream, asked.blocks, asked.block_seconds)
     return await routed.participants.start_calibration(stream, asked.seconds, asked.phases)
 
 
