@@ -71,6 +71,22 @@ class BaselineRefusedError(FocusloopError):
         self.code = code
 
 
+class CertificateRefusedError(FocusloopError):
+    """How well a person can be read could not be measured; `code` says why.
+
+    Parameters
+    ----------
+    code
+        `broken_off`, `one_block`, `too_few_blocks`, `channels_lost`, `eye_state` or `too_noisy`.
+    message
+        What happened and what to do.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class ConflictError(FocusloopError):
     """What was asked for is already there, or already running."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bci.clock import ClockAnchor
 from bci.types import Origin
-from inference.types import FocusScore
+from inference.types import FocusScore, Readability
 from streaming.features import FeatureSchema
 from streaming.types import FeatureFrame, Flag
 
@@ -44,13 +44,25 @@ def focus_fields(score: FocusScore, origin: Origin, anchor: ClockAnchor, now_lsl
         "confidence": score.confidence,
         "quality": score.quality,
         "calibrated": score.calibrated,
-        "certificate": None,
+        "certificate": certificate_fields(score.certificate, anchor.to_unix(now_lsl_s)),
         "modalities": ["eeg"],
         "model": score.model_id,
         "window_s": score.window_s,
         "delay_s": score.delay_s,
         "response_s": score.response_s,
         "age_ms": None if stamp is None else (now_lsl_s - stamp) * 1e3,
+    }
+
+
+def certificate_fields(certificate: Readability | None, now_unix_s: float) -> dict[str, float] | None:
+    """Give what a score says of the certificate that it rests on; None where there is none."""
+    if certificate is None:
+        return None
+    return {
+        "auc": certificate.auc,
+        "low": certificate.low,
+        "high": certificate.high,
+        "age_days": max(0.0, now_unix_s - certificate.taken_unix_s) / 86400.0,
     }
 
 

@@ -16,6 +16,7 @@ from inference.bundle import ModelBundle
 from inference.eyes import SMOOTHING_S, AlphaIndex, contradicts
 from inference.history import FrameHistory, Window
 from inference.normalise import Features, RunningMean
+from inference.readability import Certificate, Head
 from inference.session import MAX_BATCH, FocusSession, channel_bucket
 from inference.smoothing import ScoreTrack
 from inference.types import FocusScore, Reason
@@ -138,6 +139,7 @@ class StreamScorer:
         self._track = ScoreTrack(hop_s, smoothing_s)
         self._baseline: Baseline | None = None
         self._ended: Baseline | None = None
+        self._head: Head | None = None
         self._mean: Features | None = None
         self._alpha: float | None = None
         self._alpha_gain = 1.0 - math.exp(-hop_s / SMOOTHING_S)
@@ -149,6 +151,16 @@ class StreamScorer:
     def baseline(self) -> Baseline | None:
         """The baseline in use."""
         return self._baseline
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate whose head is used wherever there is a baseline."""
+        return self._head.certificate if self._head else None
+
+    def use_certificate(self, certificate: Certificate | None) -> None:
+        """Score by this person's own head from the next frame on; None goes back to the general model."""
+        self._head = Head(certificate) if certificate is not None and certificate.passed else None
+        self._track.restart()
 
     def use_baseline(self, baseline: Baseline | None) -> None:
         """Score against this baseline from the next frame on; None goes back to the running mean."""
@@ -226,10 +238,16 @@ class StreamScorer:
         limits = self.card.ood
         if ood > (limits.threshold if due.calibrated else limits.threshold_uncalibrated):
             return self.refuse(due, "out_of_distribution")
+        head = self._head if due.calibrated else None
         if self.check_baseline and self._baseline is not None and self._alpha is not None:
-            other = contradicts(self._alpha, self._baseline.alpha_index, self._baseline.eyes)
+            usual = self._baseline.alpha_index
+            if head is not None:  # of a person who inverts, alpha was measured to rise in the task with open eyes
+                usual += head.alpha_rise
+            other = contradicts(self._alpha, usual, self._baseline.eyes)
             if other:
                 return self.refuse(due, "baseline_mismatch")
+        if head is not None and due.x is not None:
+            logit = head.logit(due.x, due.window.usable)
         raw = 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
         value, steady, relative = self._track.add(raw, due.frame.hop, due.frame.generation)
         return FocusScore(
@@ -238,7 +256,7 @@ class StreamScorer:
             relative=relative,
             raw=raw,
             reason=None,
-            confidence=self._confidence(value, due),
+            confidence=self._confidence(value, due, head),
             quality=due.window.quality,
             calibrated=due.calibrated,
             end_s=due.frame.end_s,
@@ -246,6 +264,7 @@ class StreamScorer:
             window_s=self.card.window_s,
             delay_s=self.delay_s,
             response_s=self.card.response_s,
+            certificate=head.readability if head else None,
         )
 
     def restart(self) -> None:
@@ -275,11 +294,14 @@ class StreamScorer:
             response_s=self.card.response_s,
         )
 
-    def _confidence(self, value: float, due: Due) -> float:
-        """Take the card's expected accuracy, less where the window has holes."""
-        table = self.card.confidence
-        accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
-        expected = _interpolate(abs(value - 0.5), table.margin, accuracy)
+    def _confidence(self, value: float, due: Due, head: Head | None) -> float:
+        """Take the expected accuracy of the person's own head or of the card, less where the window has holes."""
+        if head is not None:
+            expected = head.confidence
+        else:
+            table = self.card.confidence
+            accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
+            expected = _interpolate(abs(value - 0.5), table.margin, accuracy)
         intact = due.window.quality * (1.0 - due.window.bridged)
         return 0.5 + max(0.0, expected - 0.5) * intact
 

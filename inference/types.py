@@ -25,6 +25,24 @@ EyeState = Literal["open", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
+class Readability:
+    """What a score says of the certificate that it rests on.
+
+    Parameters
+    ----------
+    auc, low, high
+        Area under the ROC curve, task against rest, out of fold by block, and its 95 % interval.
+    taken_unix_s
+        When it was measured, Unix time.
+    """
+
+    auc: float
+    low: float
+    high: float
+    taken_unix_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class FocusScore:
     """One focus score of one participant: an estimate of engagement as the training data defined it, no diagnosis.
 
@@ -54,6 +72,8 @@ class FocusScore:
         `name@version`.
     window_s, delay_s, response_s
         Length of the window; group delay at 10 Hz plus smoothing; measured time to 63 % of a step.
+    certificate
+        How well this person was measured to be readable; None where the score is the general model's.
     """
 
     value: float | None
@@ -69,6 +89,7 @@ class FocusScore:
     window_s: float
     delay_s: float
     response_s: float
+    certificate: Readability | None = None
 
     @property
     def valid(self) -> bool:
