@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bci.source import Source
-from bci.types import StreamSpec
+from bci.types import Origin, StreamSpec
 from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
@@ -69,6 +69,13 @@ class Participant:
     def model(self) -> FocusSession:
         """The session that scores it; its bundle names the model."""
         return self.batch.session
+
+    @property
+    def origin(self) -> Origin:
+        """Where the signal comes from; before the device has answered, as its address says."""
+        if self.spec is not None:
+            return self.spec.origin
+        return {"simulator": "simulator", "file": "file"}.get(self.uri.scheme, "live")  # type: ignore[return-value]
 
     @property
     def labels(self) -> list[str]:

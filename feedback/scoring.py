@@ -149,9 +149,8 @@ class ScoringSink:
                 self.publish(person.id, "bands", bands_fields(due.frame, labels, SCHEMA, self._anchor))
 
     def _send_score(self, person: Participant, score: FocusScore) -> None:
-        origin = person.spec.origin if person.spec else "live"
         begun = time.perf_counter()
-        fields = focus_fields(score, origin, self._anchor, lsl_now_s())
+        fields = focus_fields(score, person.origin, self._anchor, lsl_now_s())
         self.publish(person.id, "focus", fields)
         self._metrics.observe("publish", time.perf_counter() - begun)
         if score.end_s is not None and person.status.state == "streaming":

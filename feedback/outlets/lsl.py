@@ -26,10 +26,13 @@ class LslOutlets:
     def __init__(self, rate_hz: float = 25.0) -> None:
         self._rate_hz = rate_hz
         self._outlets: dict[str, StreamOutlet] = {}
+        self._origins: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def open(self, stream: str, *, origin: str = "live", model: str = "") -> None:
-        """Make a participant's outlet findable before its first score; one that is there already stays.
+        """Make a participant's outlet findable before its first score; one of the same origin that is there stays.
+
+        Before a device has answered nobody knows that it is simulated: the outlet is made anew once it is known.
 
         Parameters
         ----------
@@ -39,8 +42,9 @@ class LslOutlets:
             Written into the outlet's description: a simulated score stays marked.
         """
         with self._lock:
-            if stream not in self._outlets:
+            if stream not in self._outlets or self._origins[stream] != origin:
                 self._outlets[stream] = self._make(stream, origin, model)
+                self._origins[stream] = origin
 
     def on_score(self, stream: str, score: Mapping[str, Any]) -> None:
         """Send a score (fields of the `focus` message), stamped with its newest sample; null becomes NaN.
