@@ -87,15 +87,20 @@ class Owner:
         Scored electrodes, in order.
     model
         `name@version`.
+    bands
+        That the model sees; 0 where nobody asks. One trained anew under its old version may see others.
     """
 
     participant: str
     device: str
     labels: tuple[str, ...]
     model: str
+    bands: int = 0
 
     def fits(self, baseline: Baseline) -> bool:
         """Tell whether a stored baseline may be used again."""
+        if self.bands and any(len(row) != self.bands for row in baseline.mean):
+            return False
         return (baseline.participant, baseline.device, baseline.labels, baseline.model) == (
             self.participant,
             self.device,

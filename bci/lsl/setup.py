@@ -18,6 +18,8 @@ from bci.errors import ConfigError, SourceError
 
 _QUIET = "-3"  # only fatal errors; what happens to a stream, its status says
 
+_RESERVE_MS = "500"  # of the signal, allocated by liblsl for each inlet; it would take 5 s
+
 _lock = threading.Lock()
 _peers: frozenset[str] | None = None  # None until liblsl was configured
 
@@ -86,11 +88,13 @@ def _config_path() -> Path | None:
 
 
 def _content(config: configparser.RawConfigParser, peers: frozenset[str]) -> str:
-    for section in ("lab", "log"):
+    for section in ("lab", "log", "tuning"):
         if not config.has_section(section):
             config.add_section(section)
     if not config.has_option("log", "level"):
         config.set("log", "level", _QUIET)
+    if not config.has_option("tuning", "InletBufferReserveMs"):
+        config.set("tuning", "InletBufferReserveMs", _RESERVE_MS)  # an inlet is read at each hop, and grows if it must
     if peers:
         known = config.get("lab", "KnownPeers", fallback="{}").strip().strip("{}")
         everyone = dict.fromkeys([*(p.strip() for p in known.split(",") if p.strip()), *sorted(peers)])

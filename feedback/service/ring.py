@@ -12,7 +12,7 @@ from typing import NamedTuple
 MAX_HELD_BYTES = 512 * 1024
 """Of one topic of one stream, as it is held: 30 s of scores fit many times, a wide raw signal is cut short."""
 
-PACKED = 32
+PACKED = 16
 """So many messages are packed together once twice as many are held: scores say nearly the same again and again, and
 30 s of them are most of what a stream would cost in memory."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -55,6 +56,12 @@ def test_each_refusal_has_its_code() -> None:
     assert refused(rest(30.0, CLOSED)) == "eye_state"
     assert refused(rest(30.0, WIDE_OPEN), asked="closed") == "eye_state"
     assert refused(rest(30.0), earlier=0.9) == "looks_like_task"
+
+
+def test_a_baseline_of_other_bands_does_not_fit() -> None:
+    baseline = taken()
+    assert replace(OWNER, bands=8).fits(baseline)
+    assert not replace(OWNER, bands=7).fits(baseline)  # of the same model's version before it was trained anew
 
 
 def test_only_clean_seconds_count() -> None:
