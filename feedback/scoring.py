@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,12 @@ from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from inference.scorer import BatchScorer, Due
 from inference.types import FocusScore
+from streaming.defects import Report
 from streaming.features import SCHEMA
 from streaming.lane import Due as DueFrames
 from streaming.types import StreamStatus
+
+log = logging.getLogger(__name__)
 
 STALE_S = 1.0
 STARVED_S = 10.0
@@ -40,16 +44,24 @@ class ScoringSink:
         Ways out beside the WebSocket.
     store
         Where baselines are kept.
+    defect
+        Takes an error that nobody expected, where it concerns one stream and shall not cost the others anything.
     """
 
     def __init__(
-        self, people: Mapping[str, Participant], metrics: Metrics, outlets: Sequence[Outlet], store: BaselineStore
+        self,
+        people: Mapping[str, Participant],
+        metrics: Metrics,
+        outlets: Sequence[Outlet],
+        store: BaselineStore,
+        defect: Report,
     ) -> None:
         self.hub: Hub | None = None
         self._people = people
         self._metrics = metrics
         self._outlets = outlets
         self._store = store
+        self._defect = defect
         self._anchor = ClockAnchor.now()
         self._later: deque[Callable[[], None]] = deque()
 
@@ -116,16 +128,23 @@ class ScoringSink:
         self._catch_up()
         self._anchor = ClockAnchor.now()
         for person in list(self._people.values()):
-            score = person.silence(now_s)
-            if score is None:
-                continue
-            self._send_score(person, score)
-            if self.hub is not None:
-                self.hub.wake()
-            run = person.calibration
-            if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
-                run.starve()
-                self.publish(person.id, "calibration", run.fields())
+            try:
+                self._notice_silence(person, now_s)
+            except Exception as error:
+                log.exception("stream %s: its silence could not be told", person.id)
+                self._defect("tick", person.id, error)
+
+    def _notice_silence(self, person: Participant, now_s: float) -> None:
+        score = person.silence(now_s)
+        if score is None:
+            return
+        self._send_score(person, score)
+        if self.hub is not None:
+            self.hub.wake()
+        run = person.calibration
+        if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
+            run.starve()
+            self.publish(person.id, "calibration", run.fields())
 
     def _catch_up(self) -> None:
         while self._later:

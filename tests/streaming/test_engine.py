@@ -509,19 +509,49 @@ def test_a_sink_that_raises_fails_the_streams_of_its_batch_and_the_worker_goes_o
     rig.engine.add("p02", two, FakePipeline)
     two.give(HOP)
     rig.sink.until(lambda: rig.sink.frames("p02") == [0])
-    assert rig.engine.stats().errors == {"due": 1}
 
 
-def test_a_source_that_does_not_close_is_counted(rig: Rig) -> None:
-    class Stubborn(FakeSource):
+def test_every_error_that_is_not_ours_is_reported_with_where_and_whose() -> None:
+    reported: list[tuple[str, str | None, str]] = []
+    sink, clock = Recorder(), FakeClock()
+    engine = Engine(sink, clock=clock, report=lambda place, stream, error: reported.append((place, stream, str(error))))
+    told = sink.status
+
+    def status(stream_id: str, status: StreamStatus) -> None:
+        told(stream_id, status)
+        if status.state == "connecting":
+            msg = "hub gone"
+            raise RuntimeError(msg)
+
+    def tick(now_s: float) -> None:
+        with sink.changed:
+            sink.ticks.append(now_s)
+            sink.changed.notify_all()
+        msg = "outlet gone"
+        raise RuntimeError(msg)
+
+    class Stuck(FakeSource):
         def close(self) -> None:
             super().close()
-            msg = "the dongle hangs"
+            msg = "usb stuck"
             raise OSError(msg)
 
-    rig.engine.add("p01", Stubborn(), FakePipeline)
-    assert rig.engine.remove("p01", SOON_S)
-    assert rig.engine.stats().errors["close"] >= 1
+    sink.status, sink.tick = status, tick  # type: ignore[method-assign] - what a defect would do
+    engine.start()
+    source = Stuck()
+    engine.add("p01", source, FakePipeline)
+    source.give(HOP)
+    source.fail(OSError("usb gone"))
+    sink.until(lambda: "failed" in sink.states("p01"))
+    Rig(engine, sink, clock).at(clock.now_s + 1.0)
+    assert engine.remove("p01", SOON_S)
+    assert engine.stop(SOON_S)
+    assert set(reported) == {
+        ("status", "p01", "hub gone"),
+        ("read", "p01", "usb gone"),
+        ("close", "p01", "usb stuck"),
+        ("tick", None, "outlet gone"),
+    }
 
 
 def test_ids_are_unique_and_known(rig: Rig) -> None:
