@@ -71,7 +71,10 @@ class BaselineStore:
         """Remove the baselines that fit; gives how many there were."""
         removed = 0
         for path in self._folder.glob(f"{_digest(owner.participant)}-*.json"):
-            baseline = Baseline.model_validate_json(path.read_text("utf-8"))
+            try:
+                baseline = Baseline.model_validate_json(path.read_text("utf-8"))
+            except (OSError, ValidationError):
+                continue  # nobody's, and never used: `find` says so
             if owner.fits(baseline):
                 path.unlink()
                 removed += 1
