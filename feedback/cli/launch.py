@@ -11,6 +11,7 @@ from bci.config import Config
 from bci.lsl.setup import configure
 from bci.uri import parse_uri
 from feedback.outlets.lsl import LslOutlets
+from feedback.outlets.lsl_markers import LslMarkers
 from feedback.outlets.osc import OscOutlet, parse_osc_target
 from feedback.outlets.port import Outlet
 from feedback.participants import LiveParticipants
@@ -50,7 +51,7 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
     os.environ["FOCUSLOOP_DATA_DIR"] = str(service.data_dir)  # compiled kernels are kept there, too
     token = operator_token(settings)
     configure(_known_peers(config))
-    outlets: list[Outlet] = [LslOutlets()]
+    outlets: list[Outlet] = [LslOutlets(), LslMarkers()]
     if service.osc is not None:
         outlets.append(OscOutlet(*parse_osc_target(service.osc)))
     metrics = Metrics()

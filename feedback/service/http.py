@@ -15,13 +15,14 @@ from feedback.service.asyncapi import asyncapi_document
 from feedback.service.local_files import confine
 from feedback.service.metrics import Metrics
 from feedback.service.ports import Participants
-from feedback.service.problems import LaterError, problem
+from feedback.service.problems import problem
 from feedback.service.schemas import (
     AddStream,
     ConfirmBaseline,
     IssueToken,
     MoveSimulator,
     Problem,
+    SetController,
     SetPaused,
     StartCalibration,
 )
@@ -151,12 +152,24 @@ async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[s
     return {"attention": body.attention, "fault": body.fault}
 
 
-@v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Arrives with a later version")
-async def set_controller(stream: str, routed: In) -> None:
-    """Refuse, clearly."""
-    routed.participants.view(stream)
-    msg = "difficulty controllers arrive with a later version"
-    raise LaterError(msg)
+@v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Policy, target and limits of difficulty")
+async def set_controller(stream: str, body: SetController, routed: In) -> dict[str, Any]:
+    """Set the difficulty controller; while it runs what was learned is kept where the policy stays the same."""
+    return routed.participants.set_controller(stream, body)
+
+
+@v1.get("/streams/{stream}/controller", dependencies=[Reader], summary="The difficulty controller")
+async def show_controller(stream: str, routed: In) -> dict[str, Any]:
+    """Show the difficulty controller."""
+    return routed.participants.controller(stream)
+
+
+@v1.delete(
+    "/streams/{stream}/controller", status_code=204, dependencies=[Operator], summary="End the difficulty controller"
+)
+async def end_controller(stream: str, routed: In) -> None:
+    """Take the difficulty controller away, and what it learned."""
+    routed.participants.end_controller(stream)
 
 
 @v1.get("/devices", dependencies=[Operator], summary="What is here, and what could be")

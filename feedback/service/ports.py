@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from feedback.service.hub import Hub
+    from feedback.service.schemas import SendTrial, SetController
+    from feedback.service.trial_clock import Stamp
 
 View = dict[str, Any]
 """A JSON object as HTTP gives it out; keys as in `feedback.service.schemas.StreamView`."""
@@ -130,6 +132,39 @@ class Participants(Protocol):
             The stream's source is not `simulator:manual`.
         ConfigError
             No such fault.
+        """
+        ...
+
+    def accept_trial(self, trial: SendTrial, stamp: Stamp) -> bool:
+        """Take an answered trial in, once; True for one that had come before, which is not counted again."""
+        ...
+
+    def set_controller(self, stream: str, asked: SetController) -> View:
+        """Give a stream a difficulty controller, or change the one it has.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConfigError
+            If the settings cannot be; the controller is as it was.
+        """
+        ...
+
+    def controller(self, stream: str) -> View:
+        """Show a stream's controller; one without has the state `none`.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def end_controller(self, stream: str) -> None:
+        """Take a stream's controller away.
+
+        Raises
+        ------
+        NoSuchStreamError
         """
         ...
 
