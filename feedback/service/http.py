@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from feedback.service.access import Access, ForbiddenError, Principal, bearer
 from feedback.service.asyncapi import asyncapi_document
+from feedback.service.client_files import client_file
 from feedback.service.local_files import confine
 from feedback.service.metrics import Metrics
 from feedback.service.ports import Participants
@@ -226,6 +227,16 @@ async def metrics(request: Request, routed: In) -> Response:
 async def asyncapi(routed: In) -> dict[str, Any]:
     """Describe the WebSocket."""
     return asyncapi_document(routed.server.partition("/")[2])
+
+
+@open_routes.get("/clients/{name:path}", include_in_schema=False)
+def client(name: str, routed: In) -> Response:
+    """Give out a client of this service's own version."""
+    found = client_file(name, routed.server.partition("/")[2])
+    if found is None:
+        return problem(404, "not_found", f"/clients/{name} does not exist; /clients/ lists what does")
+    content, media_type = found
+    return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
 
 
 @open_routes.get("/{name}", include_in_schema=False)

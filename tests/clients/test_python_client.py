@@ -6,27 +6,18 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from focusloop_process import PATIENCE_S, TOKEN, Serve
+from programs import listen
 
 from focusloop_client import AccessDeniedError, AsyncClient, Client, ClientError, Difficulty, Focus, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "clients" / "python" / "examples"
-
-
-@pytest.fixture(scope="module")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    with Serve(tmp_path_factory.mktemp("data"), "p01=simulator:manual") as running:
-        running.http.put("/v1/streams/p01/controller", json={"policy": "fused"}).raise_for_status()
-        yield running
 
 
 def first(client: Client, kind: type, seconds: float = PATIENCE_S) -> object:
@@ -94,18 +85,8 @@ def test_nobody_to_send_a_trial_for_is_said(serve: Serve) -> None:
 
 def test_the_example_of_the_readme_runs(serve: Serve) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
-    command = [sys.executable, str(EXAMPLES / "game.py"), serve.url, TOKEN, "p01"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as game:
-        assert game.stdout is not None
-        watchdog = threading.Timer(PATIENCE_S, game.kill)
-        watchdog.start()
-        said = ""
-        for line in game.stdout:
-            said += line
-            if "SIMULATED p01" in said and said.count("level ") >= 3:
-                break
-        watchdog.cancel()
-        game.kill()
+    command = [sys.executable, EXAMPLES / "game.py", serve.url, TOKEN, "p01"]
+    said = listen(command, lambda text: "SIMULATED p01" in text and text.count("level ") >= 3, env=environment)
     assert "SIMULATED p01" in said
     assert said.count("level ") >= 3
 
