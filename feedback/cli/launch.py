@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 
 from bci.config import Config
 from bci.lsl.setup import configure
@@ -21,7 +22,13 @@ from feedback.service.metrics import Metrics
 from feedback.service.settings import ServiceSettings
 
 
-def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> None:
+def serve(
+    config: Config,
+    *,
+    debug: bool = False,
+    open_page: bool = False,
+    announced: Callable[[str, str], None] | None = None,
+) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Parameters
@@ -32,6 +39,8 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         Tracebacks in the log.
     open_page
         Open the live page in a browser once it answers.
+    announced
+        Told address and operator's token once connections are accepted.
 
     Raises
     ------
@@ -62,6 +71,8 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         print(f"focusloop is at {page}", file=sys.stderr, flush=True)
         for one in config.participants:
             print(f"  {one.id}: {', '.join(one.sources)}", file=sys.stderr, flush=True)
+        if announced is not None:
+            announced(url, token)
         if open_page:
             threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
