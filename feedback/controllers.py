@@ -225,7 +225,7 @@ class Controllers:
 
     def _tell(self, stream: str, fields: Mapping[str, Any]) -> None:
         now_s = self._clock()
-        stamped = {"t_unix_s": ClockAnchor.now().to_unix(now_s), "t_lsl_s": now_s, **fields}
+        stamped = {"t_unix_s": ClockAnchor.now().to_unix(now_s), "t_lsl_s": now_s, "after": None, **fields}
         self._publish(stream, "difficulty", stamped)
         for outlet in self._outlets:
             outlet.on_difficulty(stream, stamped)
