@@ -137,7 +137,7 @@ class Controller:
             stream=self.stream,
             run=key.run,
             trial=key.trial,
-            level=round(decision.level, 4),
+            next_level=round(decision.level, 4),
             previous=round(decision.previous, 4),
             reason=decision.reason,
         )
@@ -150,7 +150,7 @@ class Controller:
             return None
         self.holding = True
         reason = f"No trial for {now_s - last_s:.0f} s: holding the level at {self.level:.2f}."
-        _log.info("difficulty held", stream=self.stream, level=round(self.level, 4), reason=reason)
+        _log.info("difficulty held", stream=self.stream, next_level=round(self.level, 4), reason=reason)
         return reason
 
     def change(self, settings: ControllerSettings) -> str:

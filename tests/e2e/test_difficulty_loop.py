@@ -164,7 +164,10 @@ def test_every_decision_is_in_the_log(serve: Serve, stream: str) -> None:
     with serve.talk() as client:
         send(serve, client, stream, 7, run="logged-run")
     serve.until(
-        lambda: any("logged-run" in line and "correct was expected" in line for line in serve.lines), "in the log"
+        lambda: any(
+            "logged-run" in line and "correct was expected" in line and "next_level" in line for line in serve.lines
+        ),
+        "in the log",
     )
 
 
