@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -30,6 +30,7 @@ from feedback.service.metrics import Metrics
 from feedback.service.schemas import SendTrial, SetController
 from feedback.service.trial_clock import Stamp
 from feedback.trial_desk import TrialDesk
+from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
 from streaming.engine import Engine
 from streaming.features import SCHEMA
@@ -65,7 +66,8 @@ class LiveParticipants:
             lambda stream, topic, fields: self._sink.publish(stream, topic, fields),
             [one for one in outlets if isinstance(one, DifficultyOutlet)],
         )
-        self._desk = TrialDesk(self._controllers)
+        self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
+        self._desk = TrialDesk(self._controllers, self._journal)
         self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._people: dict[str, Participant] = {}
@@ -107,6 +109,7 @@ class LiveParticipants:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        await asyncio.to_thread(self._journal.close)
         for outlet in self._outlets:
             outlet.close()
 
@@ -223,9 +226,9 @@ class LiveParticipants:
         except ValueError as error:
             raise ConfigError(str(error)) from error
 
-    def accept_trial(self, trial: SendTrial, stamp: Stamp) -> bool:
+    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         """Take an answered trial in, once."""
-        return self._desk.accept(trial, stamp)
+        self._desk.accept(trial, stamp, kept)
 
     def set_controller(self, stream: str, asked: SetController) -> dict[str, Any]:
         """Give a stream a difficulty controller, or change the one it has."""

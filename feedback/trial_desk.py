@@ -1,33 +1,35 @@
-"""Where trials are accepted, once each: the one place between the WebSocket and the difficulty controllers."""
+"""Where trials are accepted, once each: the one place between the WebSocket, the controllers and the disk."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
+from collections.abc import Callable
 
+from bci.clock import ClockAnchor
 from feedback.controller import TrialKey
 from feedback.controllers import Controllers
 from feedback.service.schemas import SendTrial
 from feedback.service.trial_clock import Stamp
-
-REMEMBERED = 16384
-"""Trials of all streams that a repeat is recognised among, beyond those that a controller has counted."""
+from feedback.trial_journal import KeptTrial, TrialJournal
 
 
 class TrialDesk:
-    """Accepts trials and hands the new ones to the controller of their stream.
+    """Accepts trials, hands the new ones to the controller of their stream, and all of them to the journal.
 
     Parameters
     ----------
     controllers
         Of all streams.
+    journal
+        Where trials are kept.
     """
 
-    def __init__(self, controllers: Controllers) -> None:
+    def __init__(self, controllers: Controllers, journal: TrialJournal) -> None:
         self._controllers = controllers
-        self._seen: OrderedDict[tuple[str, TrialKey], None] = OrderedDict()
+        self._journal = journal
 
-    def accept(self, trial: SendTrial, stamp: Stamp) -> bool:
-        """Take a trial in; True for a repeat.
+    def accept(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
+        """Take a trial in; the difficulty that follows goes out at once. Called on the event loop.
 
         Parameters
         ----------
@@ -35,20 +37,42 @@ class TrialDesk:
             As it came.
         stamp
             Where it lies on the LSL clock.
+        kept
+            Called on the event loop once the trial is on disk; True for a repeat, which was not counted again.
+
+        Raises
+        ------
+        ConflictError
+            If the disk takes no trials; nothing was counted then.
         """
-        key = TrialKey(trial.run, trial.trial)
-        if (trial.stream, key) in self._seen or self._controllers.counted(trial.stream, key):
-            return True
-        self._seen[trial.stream, key] = None
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+        key = (trial.stream, trial.run, trial.trial)
+        counted = TrialKey(trial.run, trial.trial)
+        repeated = self._journal.known(key) or self._controllers.counted(trial.stream, counted)
+        loop = asyncio.get_running_loop()
+        self._journal.keep(
+            KeptTrial(
+                key,
+                ClockAnchor.now().to_unix(stamp.lsl_s),
+                stamp.lsl_s,
+                stamp.uncertainty_s,
+                stamp.how,
+                trial.model_dump_json(exclude_defaults=True),
+            ),
+            lambda: _on(loop, kept, repeated),
+        )
+        if repeated:
+            return
         self._controllers.accept_trial(
             trial.stream,
-            key,
+            counted,
             correct=trial.correct,
             rt_s=None if trial.rt_ms is None else trial.rt_ms / 1e3,
             level=trial.level,
             stamp_s=stamp.lsl_s,
             uncertainty_s=stamp.uncertainty_s,
         )
-        return False
+
+
+def _on(loop: asyncio.AbstractEventLoop, kept: Callable[[bool], None], repeated: bool) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(kept, repeated)

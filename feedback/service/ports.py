@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -135,8 +135,14 @@ class Participants(Protocol):
         """
         ...
 
-    def accept_trial(self, trial: SendTrial, stamp: Stamp) -> bool:
-        """Take an answered trial in, once; True for one that had come before, which is not counted again."""
+    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
+        """Take an answered trial in, once; `kept` says when it is on disk, True for one that had come before.
+
+        Raises
+        ------
+        ConflictError
+            If the disk takes no trials.
+        """
         ...
 
     def set_controller(self, stream: str, asked: SetController) -> View:

@@ -351,7 +351,7 @@ class Pong(BaseModel):
 
 
 class Ack(BaseModel):
-    """A trial is kept; a repeat is acknowledged, not counted."""
+    """A trial is on disk; a repeat is acknowledged, not counted."""
 
     type: Literal["ack"]
     run: str

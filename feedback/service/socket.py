@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import orjson
 import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
-from bci.errors import AccessError, NoSuchStreamError
+from bci.errors import AccessError, ConflictError, NoSuchStreamError
 from feedback.service.access import Access, Principal, bearer, token_in_query
 from feedback.service.frames import ping_frame, pong_number, text_frame
 from feedback.service.hub import Hub
@@ -28,7 +29,7 @@ from feedback.service.protocol import (
 )
 from feedback.service.schemas import LATER_TOPICS, Hello, Ping, SendTrial, Subscribe, Unsubscribe
 from feedback.service.subscriber import Since, Subscriber
-from feedback.service.trial_clock import TrialClock
+from feedback.service.trial_clock import Stamp, TrialClock
 
 MAX_UNAUTHENTICATED = 64
 PING_EVERY_S = 1.0
@@ -132,6 +133,7 @@ class Sockets:
 
     def leave(self, session: Session) -> None:
         """Forget a session that was closed."""
+        session.gone = True
         self._waiting.discard(session)
         for slot in self._slots:
             slot.discard(session)
@@ -165,6 +167,7 @@ class Session:
         "_sockets",
         "_verdict",
         "_wire",
+        "gone",
         "opened_s",
         "subscriber",
     )
@@ -177,6 +180,7 @@ class Session:
         self._clock = TrialClock()
         self._principal: Principal | None = None
         self._verdict = self._judge(handshake)
+        self.gone = False
         self.opened_s = sockets.hub.clock()
         self.subscriber = Subscriber(wire.write, answered_s=self.opened_s)
 
@@ -316,13 +320,20 @@ class Session:
 
     def _trial(self, sent: SendTrial, heard_s: float) -> None:
         _, refusal = self._reach(sent.stream if sent.stream != "*" else "")
+        stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
+        if refusal is None:
+            try:
+                self._sockets.participants.accept_trial(sent, stamp, partial(self._acknowledge, sent, stamp))
+            except ConflictError as full:
+                refusal = "too_many", str(full)
         if refusal is not None:
             self._send(
                 {"type": "error", "code": refusal[0], "message": refusal[1], "run": sent.run, "trial": sent.trial}
             )
+
+    def _acknowledge(self, sent: SendTrial, stamp: Stamp, duplicate: bool) -> None:
+        if self.gone:
             return
-        stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
-        duplicate = self._sockets.participants.accept_trial(sent, stamp)
         self._send(
             {
                 "type": "ack",

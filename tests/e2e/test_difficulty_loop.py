@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,8 @@ def test_a_restart_goes_on_where_the_killed_service_stopped(tmp_path: Path) -> N
         view = shown(before, "p01")
         assert view["target"] == 0.75
         before.stop(signal.SIGKILL)
+    with closing(sqlite3.connect(tmp_path / "data" / "trials.sqlite")) as journal:
+        assert journal.execute("SELECT trial FROM trials ORDER BY trial").fetchall() == [(n,) for n in range(20)]
     with Serve(tmp_path / "data", options=("--config", str(config))) as after:
         assert shown(after, "p01") == {**view, "state": "running"}
         with after.talk() as client:

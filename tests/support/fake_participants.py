@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,12 +174,12 @@ class FakeParticipants:
             raise ConfigError(msg)
         self.simulated[stream] = (attention, fault)
 
-    def accept_trial(self, trial: SendTrial, stamp: Stamp) -> bool:
+    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         key = (trial.stream, trial.run, trial.trial)
         duplicate = key in self.trials
         if not duplicate:
             self.trials[key] = (trial, stamp)
-        return duplicate
+        kept(duplicate)
 
     def set_controller(self, stream: str, asked: SetController) -> View:
         self.view(stream)
