@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +17,6 @@ HOLD_AFTER_S = 30.0
 FRESH_S = 2.0
 LEAST_QUALITY = 0.5
 """Focus is used where it is not older, and at least this share of channel-time was usable."""
-
-COUNTED = 1024
-"""Trials remembered as counted, so that a repeat after a restart is not counted again."""
 
 _log = structlog.get_logger("focusloop.controller")
 
@@ -84,7 +80,6 @@ class Controller:
         self.stream = stream
         self.settings = settings
         self._policy, self._task = make_policy(settings.policy, settings.target, settings.limits, settings.params)
-        self._counted: OrderedDict[TrialKey, None] = OrderedDict()
         self._focus: tuple[float, float] | None = None
         self._last_trial_s: float | None = None
         self.holding = False
@@ -103,14 +98,8 @@ class Controller:
         else:
             self._focus = (float(value), now_s)
 
-    def counted(self, key: TrialKey) -> bool:
-        """Say whether this trial has moved the difficulty already."""
-        return key in self._counted
-
-    def count(
-        self, key: TrialKey, *, correct: bool, rt_s: float | None, level: float | None, now_s: float
-    ) -> Decision | None:
-        """Take a trial in; gives the next difficulty, None for a trial that was counted already.
+    def count(self, key: TrialKey, *, correct: bool, rt_s: float | None, level: float | None, now_s: float) -> Decision:
+        """Take a trial in that was not counted before; gives the next difficulty.
 
         Parameters
         ----------
@@ -121,11 +110,6 @@ class Controller:
         now_s
             LSL clock.
         """
-        if key in self._counted:
-            return None
-        self._counted[key] = None
-        while len(self._counted) > COUNTED:
-            self._counted.popitem(last=False)
         heard = self._focus
         focus = heard[0] if heard is not None and now_s - heard[1] <= FRESH_S else None
         done_at = None if level is None else self._task.difficulty(level)
@@ -212,7 +196,6 @@ class Controller:
             "settings": self.settings.fields(),
             "policy": self._policy.state(),
             "trials": self.trials,
-            "counted": _by_run(self._counted),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -223,17 +206,8 @@ class Controller:
         KeyError, TypeError, ValueError
             If it is of something else.
         """
-        counted = [TrialKey(str(run), int(n)) for run, trials in state["counted"].items() for n in trials]
         self._policy.restore(state["policy"])
         self.trials = int(state["trials"])
-        self._counted = OrderedDict.fromkeys(counted[-COUNTED:])
-
-
-def _by_run(keys: Iterable[TrialKey]) -> dict[str, list[int]]:
-    runs: dict[str, list[int]] = {}
-    for key in keys:
-        runs.setdefault(key.run, []).append(key.trial)
-    return runs
 
 
 def _named(settings: ControllerSettings) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import orjson
@@ -14,6 +11,7 @@ import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
 from feedback.controller import Controller, ControllerSettings, TrialKey
+from feedback.trial_journal import TrialJournal
 
 TICK_S = 1.0
 
@@ -34,8 +32,8 @@ class Controllers:
 
     Parameters
     ----------
-    folder
-        `<data_dir>/controllers`: one small file a stream, replaced whole after each trial.
+    journal
+        Keeps the state of each, together with the trial that made it.
     publish
         Sends a message: stream, topic, fields.
     outlets
@@ -46,12 +44,12 @@ class Controllers:
 
     def __init__(
         self,
-        folder: Path,
+        journal: TrialJournal,
         publish: Callable[[str, str, Mapping[str, Any]], object],
         outlets: Sequence[DifficultyOutlet] = (),
         clock: Callable[[], float] = lsl_now_s,
     ) -> None:
-        self._folder = folder
+        self._journal = journal
         self._publish = publish
         self._outlets = tuple(outlets)
         self._clock = clock
@@ -69,8 +67,8 @@ class Controllers:
         level: float | None = None,
         stamp_s: float | None = None,
         uncertainty_s: float | None = None,
-    ) -> bool:
-        """Count a trial and publish the next difficulty; False where it was counted before or nobody controls.
+    ) -> str | None:
+        """Count a trial, once, and publish the next difficulty; None where nobody controls.
 
         Parameters
         ----------
@@ -80,23 +78,20 @@ class Controllers:
             The answer, its reaction time in seconds, the level it was done at (None for the one that was set).
         stamp_s, uncertainty_s
             When it was answered, LSL clock, and how surely; told with the difficulty that follows.
+
+        Returns
+        -------
+        str or None
+            State of the controller, to be kept with the trial.
         """
         controller = self._by_stream.get(stream)
         if controller is None:
-            return False
+            return None
         previous = controller.level
         decision = controller.count(key, correct=correct, rt_s=rt_s, level=level, now_s=self._clock())
-        if decision is None:
-            return False
         after = {"run": key.run, "trial": key.trial, "t_trial_lsl_s": stamp_s, "uncertainty_s": uncertainty_s}
         self._tell(stream, {**controller.fields(decision, previous, decision.reason), "after": after})
-        self._save(controller)
-        return True
-
-    def counted(self, stream: str, key: TrialKey) -> bool:
-        """Say whether a trial has moved the difficulty already, before a restart, too."""
-        controller = self._by_stream.get(stream)
-        return controller is not None and controller.counted(key)
+        return _written(controller)
 
     # Settings
 
@@ -118,7 +113,7 @@ class Controllers:
             previous = controller.level
             reason = controller.change(settings)
         self._tell(stream, controller.fields(None, previous, reason))
-        self._save(controller)
+        self._journal.save(stream, _written(controller))
         return controller.view()
 
     def view(self, stream: str) -> dict[str, Any] | None:
@@ -129,7 +124,7 @@ class Controllers:
     def end(self, stream: str) -> None:
         """Take a stream's controller away and forget what it learned."""
         if self._by_stream.pop(stream, None) is not None:
-            self._path(stream).unlink(missing_ok=True)
+            self._journal.save(stream, None)
             _log.info("controller ended", stream=stream)
 
     def reopen(self, stream: str) -> None:
@@ -196,32 +191,16 @@ class Controllers:
         return controller
 
     def _read(self, stream: str) -> dict[str, Any] | None:
-        path = self._path(stream)
+        kept = self._journal.state(stream)
+        if kept is None:
+            return None
         try:
-            state: dict[str, Any] = orjson.loads(path.read_bytes())
+            state: dict[str, Any] = orjson.loads(kept)
             ControllerSettings(**state["settings"])
-        except FileNotFoundError:
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            _log.warning("controller state unreadable, it learns anew", stream=stream, error=str(error))
             return None
-        except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
-            _log.warning("controller state unreadable, it learns anew", file=str(path), error=str(error))
-            return None
-        return state if state.get("stream") == stream else None
-
-    def _save(self, controller: Controller) -> None:
-        # Written whole and renamed: a killed process leaves the old state or the new one. The page cache outlives it.
-        path = self._path(controller.stream)
-        part = path.with_suffix(".part")
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(orjson.dumps(controller.state()))
-            part.replace(path)
-        except OSError as error:
-            _log.error("controller state not saved", stream=controller.stream, error=str(error))
-
-    def _path(self, stream: str) -> Path:
-        return self._folder / f"{hashlib.sha256(stream.encode()).hexdigest()[:16]}.json"
+        return state
 
     def _tell(self, stream: str, fields: Mapping[str, Any]) -> None:
         now_s = self._clock()
@@ -229,6 +208,10 @@ class Controllers:
         self._publish(stream, "difficulty", stamped)
         for outlet in self._outlets:
             outlet.on_difficulty(stream, stamped)
+
+
+def _written(controller: Controller) -> str:
+    return orjson.dumps(controller.state()).decode()
 
 
 def _going_on(controller: Controller) -> str:

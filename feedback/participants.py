@@ -61,12 +61,12 @@ class LiveParticipants:
     def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
         self._config = config
         self._metrics = metrics
+        self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
         self._controllers = Controllers(
-            config.service.data_dir / "controllers",
+            self._journal,
             lambda stream, topic, fields: self._sink.publish(stream, topic, fields),
             [one for one in outlets if isinstance(one, DifficultyOutlet)],
         )
-        self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
         self._desk = TrialDesk(self._controllers, self._journal)
         self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers)
         self._store = BaselineStore(config.service.data_dir / "baselines")
@@ -228,7 +228,13 @@ class LiveParticipants:
 
     def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         """Take an answered trial in, once."""
-        self._desk.accept(trial, stamp, kept)
+        loop = asyncio.get_running_loop()
+
+        def on_disk() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lambda: kept(repeated))
+
+        repeated = self._desk.accept(trial, stamp, on_disk)
 
     def set_controller(self, stream: str, asked: SetController) -> dict[str, Any]:
         """Give a stream a difficulty controller, or change the one it has."""

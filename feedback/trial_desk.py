@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from bci.clock import ClockAnchor
@@ -28,8 +27,8 @@ class TrialDesk:
         self._controllers = controllers
         self._journal = journal
 
-    def accept(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
-        """Take a trial in; the difficulty that follows goes out at once. Called on the event loop.
+    def accept(self, trial: SendTrial, stamp: Stamp, kept: Callable[[], None]) -> bool:
+        """Take a trial in; the difficulty that follows goes out at once.
 
         Parameters
         ----------
@@ -38,41 +37,35 @@ class TrialDesk:
         stamp
             Where it lies on the LSL clock.
         kept
-            Called on the event loop once the trial is on disk; True for a repeat, which was not counted again.
+            Called on the journal's thread once the trial is on disk.
+
+        Returns
+        -------
+        bool
+            True for a repeat, which is not counted again.
 
         Raises
         ------
         ConflictError
             If the disk takes no trials; nothing was counted then.
         """
+        self._journal.admit()
         key = (trial.stream, trial.run, trial.trial)
-        counted = TrialKey(trial.run, trial.trial)
-        repeated = self._journal.known(key) or self._controllers.counted(trial.stream, counted)
-        loop = asyncio.get_running_loop()
+        state = None
+        repeated = self._journal.known(key)
+        if not repeated:
+            state = self._controllers.accept_trial(
+                trial.stream,
+                TrialKey(trial.run, trial.trial),
+                correct=trial.correct,
+                rt_s=None if trial.rt_ms is None else trial.rt_ms / 1e3,
+                level=trial.level,
+                stamp_s=stamp.lsl_s,
+                uncertainty_s=stamp.uncertainty_s,
+            )
+        when_unix_s = ClockAnchor.now().to_unix(stamp.lsl_s)
+        message = trial.model_dump_json(exclude_defaults=True)
         self._journal.keep(
-            KeptTrial(
-                key,
-                ClockAnchor.now().to_unix(stamp.lsl_s),
-                stamp.lsl_s,
-                stamp.uncertainty_s,
-                stamp.how,
-                trial.model_dump_json(exclude_defaults=True),
-            ),
-            lambda: _on(loop, kept, repeated),
+            KeptTrial(key, when_unix_s, stamp.lsl_s, stamp.uncertainty_s, stamp.how, message), state, kept
         )
-        if repeated:
-            return
-        self._controllers.accept_trial(
-            trial.stream,
-            counted,
-            correct=trial.correct,
-            rt_s=None if trial.rt_ms is None else trial.rt_ms / 1e3,
-            level=trial.level,
-            stamp_s=stamp.lsl_s,
-            uncertainty_s=stamp.uncertainty_s,
-        )
-
-
-def _on(loop: asyncio.AbstractEventLoop, kept: Callable[[bool], None], repeated: bool) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(kept, repeated)
+        return repeated

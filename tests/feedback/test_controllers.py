@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_participants import FOCUS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bci.errors import ConfigError
 from feedback.controller import HOLD_AFTER_S, Controller, ControllerSettings, TrialKey
 from feedback.controllers import Controllers
+from feedback.service.schemas import SendTrial
+from feedback.service.trial_clock import Stamp
+from feedback.trial_desk import TrialDesk
+from feedback.trial_journal import TrialJournal
+
+PATIENCE_S = 10.0
 
 
 class Desk:
@@ -23,7 +31,10 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.now_s = 1000.0
         self.said: list[dict[str, Any]] = []
-        self.controllers = Controllers(folder, self._publish, [self], clock=lambda: self.now_s)
+        self.path = folder / "trials.sqlite"
+        self.journal = TrialJournal(self.path)
+        self.controllers = Controllers(self.journal, self._publish, [self], clock=lambda: self.now_s)
+        self.desk = TrialDesk(self.controllers, self.journal)
         self.outlet: list[Mapping[str, Any]] = []
 
     def _publish(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
@@ -33,14 +44,27 @@ class Desk:
     def on_difficulty(self, stream: str, fields: Mapping[str, Any]) -> None:
         self.outlet.append(fields)
 
-    def trial(self, number: int, *, run: str = "r1", correct: bool = True, **more: float) -> bool:
-        return self.controllers.accept_trial("p01", TrialKey(run, number), correct=correct, rt_s=0.5, **more)
+    def trial(self, number: int, *, run: str = "r1", correct: bool = True) -> bool:
+        """Send a trial; True where it was new."""
+        sent = SendTrial(type="trial", stream="p01", run=run, trial=number, correct=correct, rt_ms=500)
+        return not self.desk.accept(sent, Stamp(999.5, 0.002, "client"), lambda: None)
+
+    def restarted(self) -> Desk:
+        """Start again on what is on disk."""
+        self.journal.close(PATIENCE_S)
+        return Desk(self.path.parent)
+
+    def rewrite(self, state: str) -> None:
+        """Change what is on disk behind the service's back."""
+        self.journal.close(PATIENCE_S)
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            assert connection.execute("UPDATE controllers SET state = ?", (state,)).rowcount == 1
 
 
 def test_each_trial_is_followed_by_one_difficulty_here_and_on_the_outlets(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.controllers.set("p01", ControllerSettings("weighted"))
-    assert desk.trial(1, stamp_s=999.5, uncertainty_s=0.002)
+    assert desk.trial(1)
     assert [one["reason"].split(":")[0] for one in desk.said] == [
         "Difficulty is controlled by weighted; the level is 0.50.",
         "Correct",
@@ -51,13 +75,15 @@ def test_each_trial_is_followed_by_one_difficulty_here_and_on_the_outlets(tmp_pa
     assert desk.outlet[-1]["level"] == last["level"]
 
 
-def test_a_stream_without_a_controller_gets_none(tmp_path: Path) -> None:
+def test_a_stream_without_a_controller_gets_none_and_its_trials_are_kept(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    assert not desk.trial(1)
+    assert desk.trial(1)
+    assert not desk.restarted().trial(1)
     assert desk.said == []
     assert desk.controllers.view("p01") is None
 
 
+@settings(deadline=None, max_examples=40)  # each example waits for a disk
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.booleans()), max_size=40))
 def test_a_trial_counts_once_however_often_and_in_whatever_order_it_comes(
     tmp_path_factory: pytest.TempPathFactory, sent: list[tuple[str, int, bool]]
@@ -68,7 +94,7 @@ def test_a_trial_counts_once_however_often_and_in_whatever_order_it_comes(
     keys: set[tuple[str, int]] = set()
     for position, (run, number, correct) in enumerate(sent):
         if position == len(sent) // 2:
-            desk = Desk(folder)
+            desk = desk.restarted()
             desk.controllers.reopen("p01")
         assert desk.trial(number, run=run, correct=correct) == ((run, number) not in keys)
         keys.add((run, number))
@@ -76,6 +102,7 @@ def test_a_trial_counts_once_however_often_and_in_whatever_order_it_comes(
     assert view is not None
     assert view["trials"] == len(keys)
     assert 0.0 <= view["level"] <= 1.0
+    desk.journal.close(PATIENCE_S)
 
 
 def test_a_restart_changes_no_decision(tmp_path: Path) -> None:
@@ -84,7 +111,7 @@ def test_a_restart_changes_no_decision(tmp_path: Path) -> None:
         desk.controllers.set("p01", ControllerSettings())
     for number in range(60):
         if number % 20 == 10:
-            restarted = Desk(tmp_path / "b")
+            restarted = restarted.restarted()
             restarted.controllers.reopen("p01")
             assert "Goes on after a restart" in restarted.said[-1]["reason"]
         for desk in (steady, restarted):
@@ -157,12 +184,11 @@ def test_a_change_that_cannot_be_leaves_everything_as_it_was(tmp_path: Path) -> 
     assert desk.controllers.view("p01") == before
 
 
-@pytest.mark.parametrize("broken", ["", "{", "[]", '{"stream":"p01"}', '{"stream":"p01","settings":{"speed":1}}'])
-def test_a_broken_state_file_is_no_end(tmp_path: Path, broken: str) -> None:
+@pytest.mark.parametrize("broken", ["", "{", "[]", '{"settings":{"speed":1}}'])
+def test_a_broken_state_is_no_end(tmp_path: Path, broken: str) -> None:
     desk = Desk(tmp_path)
     desk.controllers.set("p01", ControllerSettings())
-    (path,) = tmp_path.glob("*.json")
-    path.write_text(broken)
+    desk.rewrite(broken)
     again = Desk(tmp_path)
     again.controllers.reopen("p01")
     again.controllers.set("p01", ControllerSettings())
@@ -173,10 +199,10 @@ def test_a_state_of_another_policy_learns_anew(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.controllers.set("p01", ControllerSettings())
     desk.trial(1)
-    (path,) = tmp_path.glob("*.json")
-    state = json.loads(path.read_text())
+    desk.journal.close(PATIENCE_S)
+    state = json.loads(desk.journal.state("p01") or "")
     state["policy"] = {"difficulty": "hard"}
-    path.write_text(json.dumps(state))
+    desk.rewrite(json.dumps(state))
     again = Desk(tmp_path)
     again.controllers.set("p01", ControllerSettings())
     assert again.said[-1]["level"] == desk.said[0]["level"]
@@ -196,13 +222,14 @@ def test_an_ended_controller_is_forgotten_and_a_closed_stream_is_not(tmp_path: P
     desk.controllers.set("p01", ControllerSettings())
     desk.trial(1)
     desk.controllers.remove("p01")
-    assert not desk.trial(2)
     desk.controllers.reopen("p01")
     view = desk.controllers.view("p01")
     assert view is not None
     assert view["trials"] == 1
     desk.controllers.end("p01")
-    assert list(tmp_path.iterdir()) == []
+    again = desk.restarted()
+    again.controllers.reopen("p01")
+    assert again.controllers.view("p01") is None
 
 
 def test_the_state_of_a_long_session_stays_small() -> None:

@@ -44,7 +44,7 @@ def test_a_trial_is_told_as_kept_once_it_can_be_read(journal: TrialJournal, path
     heard: queue.Queue[list[tuple[str, int]]] = queue.Queue()
     for number in range(50):
         assert not journal.known(trial(number).key)
-        journal.keep(trial(number), lambda number=number: heard.put([("r", number), *on_disk(path)]))
+        journal.keep(trial(number), None, lambda number=number: heard.put([("r", number), *on_disk(path)]))
         assert journal.known(trial(number).key)
     for _ in range(50):
         mine, *rows = heard.get(timeout=PATIENCE_S)
@@ -56,7 +56,7 @@ def test_a_trial_is_told_as_kept_once_it_can_be_read(journal: TrialJournal, path
 def test_a_repeat_is_kept_once_and_known_after_a_restart(journal: TrialJournal, path: Path) -> None:
     heard: queue.Queue[int] = queue.Queue()
     for _ in range(3):
-        journal.keep(trial(1), lambda: heard.put(1))
+        journal.keep(trial(1), None, lambda: heard.put(1))
     assert [heard.get(timeout=PATIENCE_S) for _ in range(3)] == [1, 1, 1]
     assert on_disk(path) == [("r", 1)]
     journal.close()
@@ -69,7 +69,7 @@ def test_a_repeat_is_kept_once_and_known_after_a_restart(journal: TrialJournal, 
 def test_what_the_disk_does_not_take_waits_and_is_written_when_it_does(journal: TrialJournal, path: Path) -> None:
     path.parent.write_text("a file where the folder should be")
     heard: queue.Queue[int] = queue.Queue()
-    journal.keep(trial(1), lambda: heard.put(1))
+    journal.keep(trial(1), None, lambda: heard.put(1))
     with pytest.raises(queue.Empty):
         heard.get(timeout=0.1)
     path.parent.unlink()
@@ -83,9 +83,9 @@ def test_too_many_that_wait_are_refused_with_the_reason(
     monkeypatch.setattr(trial_journal, "LIMIT", 3)
     path.parent.write_text("a file where the folder should be")
     for number in range(3):
-        journal.keep(trial(number), lambda: None)
+        journal.keep(trial(number), None, lambda: None)
     with pytest.raises(ConflictError, match="3 trials wait for the disk"):
-        journal.keep(trial(3), lambda: None)
+        journal.admit()
     assert not journal.known(trial(3).key)
 
 
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_put_aside_and_never_overwritten(journal: TrialJournal
     path.write_bytes(b"not a database, but someone's data" * 200)
     heard: queue.Queue[int] = queue.Queue()
     assert not journal.known(trial(1).key)
-    journal.keep(trial(1), lambda: heard.put(1))
+    journal.keep(trial(1), None, lambda: heard.put(1))
     assert heard.get(timeout=PATIENCE_S) == 1
     (aside,) = path.parent.glob("trials.sqlite.damaged-*")
     assert aside.read_bytes().startswith(b"not a database")
@@ -103,8 +103,21 @@ def test_a_damaged_file_is_put_aside_and_never_overwritten(journal: TrialJournal
 
 def test_what_waits_at_the_end_is_written(journal: TrialJournal, path: Path) -> None:
     for number in range(200):
-        journal.keep(trial(number), lambda: None)
+        journal.keep(trial(number), None, lambda: None)
     journal.close(PATIENCE_S)
     assert len(on_disk(path)) == 200
     with pytest.raises(ConflictError, match="ending"):
-        journal.keep(trial(200), lambda: None)
+        journal.admit()
+
+
+def test_a_trial_and_the_state_it_led_to_are_kept_as_one(journal: TrialJournal, path: Path) -> None:
+    for number in range(20):
+        journal.keep(trial(number), f"after {number}", lambda: None)
+        assert journal.state("p01") == f"after {number}"
+    journal.close(PATIENCE_S)
+    again = TrialJournal(path)
+    assert again.state("p01") == "after 19"
+    again.save("p01", None)
+    assert again.state("p01") is None
+    again.close(PATIENCE_S)
+    assert TrialJournal(path).state("p01") is None
