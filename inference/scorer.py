@@ -124,7 +124,7 @@ class StreamScorer:
         self.paused = False
         self.check_baseline = True
         self.labels = labels
-        self.owner = Owner(participant, spec.device, labels, bundle.id, len(columns))
+        self.owner = Owner(participant, spec.device, labels, bundle.id, card.sha256, len(columns))
         self.positions_m = np.array([c.position_m or (0.0, 0.0, 0.0) for c in channels], np.float32)
         self.index = AlphaIndex(card.bands_hz)
         self.hop_s = hop_s
