@@ -16,6 +16,7 @@ from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
+from feedback.state_log import log_change
 from inference.batch import BatchScorer
 from inference.scorer import Due
 from inference.types import FocusScore
@@ -103,6 +104,7 @@ class ScoringSink:
         person = self._people.get(stream_id)
         if person is None:
             return
+        log_change(stream_id, person.status, status)
         person.status = status
         if status.state != "connecting" and not person.answered.done():
             person.answered.set_result(None)
