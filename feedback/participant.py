@@ -14,8 +14,9 @@ from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
 from inference.baseline import Baseline
+from inference.batch import BatchScorer
 from inference.bundle import ModelBundle
-from inference.scorer import BatchScorer, StreamScorer
+from inference.scorer import StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore, Reason
 from streaming.features import FeatureSchema

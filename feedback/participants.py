@@ -150,7 +150,7 @@ class LiveParticipants:
             msg = f"nobody has said where the electrodes of '{stream}' are; give a montage first"
             raise ConflictError(msg)
         run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases))
-        self._sink.on_worker(run.begin)
+        self._sink.on_worker(stream, run.begin)
         self._sink.publish(stream, "calibration", run.fields())
         return run.fields()
 
@@ -167,10 +167,10 @@ class LiveParticipants:
         person = self._person(stream)
         run, scorer = person.calibration, person.scorer
         if run is not None and run.state == "running":
-            self._sink.on_worker(lambda: self._cancel(stream, run))
+            self._sink.on_worker(stream, lambda: self._cancel(stream, run))
         if forget and scorer is not None and scorer.baseline is not None:
             self._store.delete(scorer.owner)
-            self._sink.on_worker(lambda: scorer.use_baseline(None))
+            self._sink.on_worker(stream, lambda: scorer.use_baseline(None))
 
     def _cancel(self, stream: str, run: CalibrationRun) -> None:
         run.cancel()
@@ -182,7 +182,7 @@ class LiveParticipants:
         if scorer is None or scorer.ended_baseline is None:
             msg = f"'{stream}' has no baseline that ended because the headset was off"
             raise ConflictError(msg)
-        self._sink.on_worker(scorer.confirm_baseline)
+        self._sink.on_worker(stream, scorer.confirm_baseline)
 
     def set_paused(self, stream: str, paused: bool) -> None:
         """Pause or resume scoring."""

@@ -30,8 +30,8 @@ class Baseline(BaseModel):
 
     Parameters
     ----------
-    participant, device, labels, model, eyes
-        Where any of them differs, the baseline is not used.
+    participant, device, labels, model, model_sha256, eyes
+        Where any of them differs, the baseline is not used. The checksum is empty in files of before it was kept.
     mean
         (channels, bands) natural-log shares.
     alpha_index
@@ -48,6 +48,7 @@ class Baseline(BaseModel):
     device: str
     labels: tuple[str, ...]
     model: str
+    model_sha256: str = ""
     eyes: EyeState
     mean: tuple[tuple[float, ...], ...]
     alpha_index: float
@@ -87,20 +88,27 @@ class Owner:
         Scored electrodes, in order.
     model
         `name@version`.
+    model_sha256
+        Of its graph: one that was trained anew under its old version is another model.
     bands
-        That the model sees; 0 where nobody asks. One trained anew under its old version may see others.
+        That the model sees; 0 where nobody asks.
     """
 
     participant: str
     device: str
     labels: tuple[str, ...]
     model: str
+    model_sha256: str = ""
     bands: int = 0
 
     def fits(self, baseline: Baseline) -> bool:
         """Tell whether a stored baseline may be used again."""
         if self.bands and any(len(row) != self.bands for row in baseline.mean):
             return False
+        return self.matches(baseline) and self.model_sha256 == baseline.model_sha256
+
+    def matches(self, baseline: Baseline) -> bool:
+        """Tell whether person, headset, electrodes and the model's name are the same, whatever it was trained on."""
         return (baseline.participant, baseline.device, baseline.labels, baseline.model) == (
             self.participant,
             self.device,
@@ -208,6 +216,7 @@ class RestCollector:
             device=self._owner.device,
             labels=self._owner.labels,
             model=self._owner.model,
+            model_sha256=self._owner.model_sha256,
             eyes=eyes,
             mean=tuple(tuple(float(v) for v in row) for row in mean.astype(np.float32)),
             alpha_index=alpha,

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,8 +29,15 @@ TICK_S = 0.25
 class EngineSink(Protocol):
     """What the engine hands on. Every call comes on the worker's thread, one at a time."""
 
-    def due(self, batch: Sequence[Due]) -> None:
-        """Take all hops that have fallen due, of every stream, in one call."""
+    def due(self, batch: Sequence[Due]) -> Mapping[str, Exception]:
+        """Take all hops that have fallen due, of every stream, in one call.
+
+        Returns
+        -------
+        Mapping
+            The errors, by the stream that each belongs to: the engine fails those and no other. A sink that raises
+            leaves it open whose fault it was, and fails the whole batch.
+        """
         ...
 
     def chunk(self, stream_id: str, chunk: Chunk) -> None:
@@ -41,8 +48,8 @@ class EngineSink(Protocol):
         """Take what a stream says of itself: at once when its state or detail changes, numbers once a second."""
         ...
 
-    def tick(self, now_s: float) -> None:
-        """Notice that time goes on (LSL clock), four times a second."""
+    def tick(self, now_s: float) -> Mapping[str, Exception]:
+        """Notice that time goes on (LSL clock), four times a second; gives errors as `due` does."""
         ...
 
 
@@ -57,8 +64,8 @@ class EngineStats:
     due_calls, due_streams
         Calls of `EngineSink.due`, and the streams in them: their quotient is the batching.
     errors
-        Errors that nobody should have raised, by where: `due`, `tick`, `status` (of the sink), `close` (of a source).
-        Each is in the log.
+        Errors that nobody should have raised, by where: `due`, `tick`, `status` (of the sink; of the first two, one
+        for each stream that it failed), `close` (of a source). Each is in the log.
     threads_left
         Threads that did not end when their stream was removed, because a source held them.
     """
@@ -324,14 +331,14 @@ class Engine:
         self._n_due_calls += 1
         self._n_due_streams += len(dues)
         try:
-            self._sink.due(dues)
+            failures = self._sink.due(dues)
         except Exception as error:
             # Whose fault it is cannot be told from here; no stream of the batch may look alive without scores.
             self._count_error("due")
             for due in dues:
-                lane = self._lanes.get(due.stream_id)
-                if lane is not None:
-                    self._fail(lane, error)
+                self._fail_named(due.stream_id, error)
+        else:
+            self._fail_each("due", failures)
         self._observe("due", self._clock() - began_s)
 
     def _tick(self, now_s: float) -> None:
@@ -345,14 +352,26 @@ class Engine:
             else:
                 self._say(lane)
         try:
-            self._sink.tick(now_s)
+            failures = self._sink.tick(now_s)
         except Exception:
             self._count_error("tick")
             log.exception("the sink raised an error in its tick")
+        else:
+            self._fail_each("tick", failures)
 
     def _count_error(self, where: str) -> None:
         with self._lock:
             self._errors[where] += 1
+
+    def _fail_each(self, where: str, failures: Mapping[str, Exception]) -> None:
+        for stream_id, error in failures.items():
+            self._count_error(where)
+            self._fail_named(stream_id, error)
+
+    def _fail_named(self, stream_id: str, error: Exception) -> None:
+        lane = self._lanes.get(stream_id)
+        if lane is not None:
+            self._fail(lane, error)
 
     def _fail(self, lane: Lane, error: Exception) -> None:
         if not isinstance(error, FocusloopError):

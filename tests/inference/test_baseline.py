@@ -61,7 +61,14 @@ def test_each_refusal_has_its_code() -> None:
 def test_a_baseline_of_other_bands_does_not_fit() -> None:
     baseline = taken()
     assert replace(OWNER, bands=8).fits(baseline)
-    assert not replace(OWNER, bands=7).fits(baseline)  # of the same model's version before it was trained anew
+    assert not replace(OWNER, bands=7).fits(baseline)
+
+
+def test_a_model_trained_anew_under_its_old_name_takes_no_old_baseline() -> None:
+    anew = replace(OWNER, model_sha256="b" * 64)
+    assert not anew.fits(taken())  # of before the checksum was kept
+    assert not anew.fits(taken().model_copy(update={"model_sha256": "a" * 64}))
+    assert anew.fits(taken().model_copy(update={"model_sha256": "b" * 64}))
 
 
 def test_only_clean_seconds_count() -> None:
