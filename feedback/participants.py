@@ -26,8 +26,10 @@ from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from inference.listing import list_models
+from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA
+from streaming.reader import sentence
 
 OPEN_WAIT_S = 3.0
 
@@ -60,7 +62,7 @@ class LiveParticipants:
         self._people: dict[str, Participant] = {}
         self._assembly = Assembly(config.service, self._store, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store)
-        self._engine = Engine(self._sink, hop_s=HOP_S, observe=metrics.observe)
+        self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
         self._boot: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
         self._configured = [(wish, self._enter(wish)) for wish in config.participants]
@@ -77,13 +79,22 @@ class LiveParticipants:
 
     async def _open_configured(self) -> None:
         _log.info("preparing", what=self._not_ready)
+        try:
+            await self._prepare()
+        except Exception as error:  # a task of its own: nobody waits for it
+            self._not_ready = f"the service cannot be made ready: {sentence(error)}"
+            _log.exception("not ready")
+            self._defect("start", None, error)
+            return
+        self._not_ready = ""
+        _log.info("ready", streams=len(self._people))
+
+    async def _prepare(self) -> None:
         await asyncio.to_thread(self._assembly.warm_up)
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
             self._begin(person)
-        self._not_ready = ""
-        _log.info("ready", streams=len(self._people))
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
@@ -221,10 +232,14 @@ class LiveParticipants:
         """List the models that are found, verified or with what is wrong with them."""
         return list_models(self._config.service.models_dir)
 
+    def _defect(self, place: Place, stream: str | None, error: Exception) -> None:
+        self._metrics.count_internal_error(place)
+        person = self._people.get(stream) if stream is not None else None
+        if person is not None:
+            person.note_internal_error(place, error)
+
     def _refresh_metrics(self) -> None:
-        stats = self._engine.stats()
-        self._metrics.set_errors(stats.errors)
-        for stream, lane in stats.streams.items():
+        for stream, lane in self._engine.stats().streams.items():
             self._metrics.set_queue_depth(stream, lane.queued)
             self._metrics.set_lost(stream, self._people[stream].status.lost_samples if stream in self._people else 0)
 

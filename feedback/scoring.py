@@ -135,17 +135,23 @@ class ScoringSink:
         failures = self._catch_up()
         self._anchor = ClockAnchor.now()
         for person in list(self._people.values()):
-            score = person.silence(now_s)
-            if score is None:
-                continue
-            self._send_score(person, score)
-            if self.hub is not None:
-                self.hub.wake()
-            run = person.calibration
-            if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
-                run.starve()
-                self.publish(person.id, "calibration", run.fields())
+            try:
+                self._notice_silence(person, now_s)
+            except Exception as error:
+                failures[person.id] = error
         return failures
+
+    def _notice_silence(self, person: Participant, now_s: float) -> None:
+        score = person.silence(now_s)
+        if score is None:
+            return
+        self._send_score(person, score)
+        if self.hub is not None:
+            self.hub.wake()
+        run = person.calibration
+        if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
+            run.starve()
+            self.publish(person.id, "calibration", run.fields())
 
     def _catch_up(self) -> dict[str, Exception]:
         failures: dict[str, Exception] = {}

@@ -193,7 +193,8 @@ def test_health_readiness_and_metrics_need_no_token_here(service: LiveService) -
             service.participants.is_ready = True
         service.metrics.observe("model", 0.0001)
         service.metrics.count_score("p01", valid=True)
-        service.metrics.set_errors({"tick": 2})
+        service.metrics.count_internal_error("tick")
+        service.metrics.count_internal_error("tick")
         text = nobody.get("/metrics").text
         assert 'focusloop_stage_seconds_count{stage="model"} 1.0' in text
         assert 'focusloop_scores_total{stream="p01",valid="true"} 1.0' in text

@@ -107,11 +107,14 @@ def test_seven_bands_beside_a_bystander(tmp_path: Path, monkeypatch: pytest.Monk
     if trusted:
         assert bad["state"] == "failed"
         assert bad["detail"].startswith("internal error: ValueError")
-        assert b'focusloop_internal_errors_total{where="due"} 1.0' in page
+        assert b'focusloop_internal_errors_total{where="score"} 1.0' in page
+        assert bad["internal_errors"]["count"] == 1
         assert not any(score["valid"] for score in listener.of("bad"))
     else:
         assert bad["state"] == "streaming"
         assert bad["baseline"] is None
         assert any("calibrate" in note for note in bad["fallbacks"])
-        assert b"focusloop_internal_errors_total{" not in page
+        assert all(
+            line.endswith(b" 0.0") for line in page.splitlines() if line.startswith(b"focusloop_internal_errors_t")
+        )
         assert any(score["valid"] for score in listener.of("bad"))

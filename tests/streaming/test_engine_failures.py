@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
-from fake_sources import HOP, SOON_S, BrokenPipeline, DeafSource, FakePipeline, FakeSource, Recorder, Rig
+from fake_sources import HOP, SOON_S, BrokenPipeline, DeafSource, FakeClock, FakePipeline, FakeSource, Recorder, Rig
 
 from bci.errors import SourceEndedError, SourceFailedError, SourceNotFoundError, UnsupportedStreamError
 from bci.types import Chunk, StreamSpec
@@ -181,7 +181,6 @@ def test_an_error_that_the_sink_lays_at_one_stream_fails_that_stream_only(rig: R
     good.give(HOP)
     rig.sink.until(lambda: rig.sink.frames("good") == [0, 1])
     assert "failed" not in rig.sink.states("good")
-    assert rig.engine.stats().errors == {"due": 1}
 
 
 def test_a_sink_that_raises_and_blames_nobody_fails_its_batch_and_the_worker_goes_on(rig: Rig) -> None:
@@ -198,19 +197,52 @@ def test_a_sink_that_raises_and_blames_nobody_fails_its_batch_and_the_worker_goe
     rig.engine.add("p02", two, FakePipeline)
     two.give(HOP)
     rig.sink.until(lambda: rig.sink.frames("p02") == [0])
-    assert rig.engine.stats().errors == {"due": 1}
 
 
-def test_a_source_that_does_not_close_is_counted(rig: Rig) -> None:
-    class Stubborn(FakeSource):
+def test_every_error_that_is_not_ours_is_reported_with_where_and_whose() -> None:
+    reported: list[tuple[str, str | None, str]] = []
+    sink, clock = Recorder(), FakeClock()
+    engine = Engine(sink, clock=clock, report=lambda place, stream, error: reported.append((place, stream, str(error))))
+    told = sink.status
+
+    def status(stream_id: str, status: StreamStatus) -> None:
+        told(stream_id, status)
+        if status.state == "connecting":
+            msg = "hub gone"
+            raise RuntimeError(msg)
+
+    def tick(now_s: float) -> Mapping[str, Exception]:
+        with sink.changed:
+            sink.ticks.append(now_s)
+            sink.changed.notify_all()
+        msg = "outlet gone"
+        raise RuntimeError(msg)
+
+    class Stuck(FakeSource):
         def close(self) -> None:
             super().close()
-            msg = "the dongle hangs"
+            msg = "usb stuck"
             raise OSError(msg)
 
-    rig.engine.add("p01", Stubborn(), FakePipeline)
-    assert rig.engine.remove("p01", SOON_S)
-    assert rig.engine.stats().errors["close"] >= 1
+    sink.status, sink.tick = status, tick  # type: ignore[method-assign] - what a defect would do
+    sink.on_due = lambda batch: {due.stream_id: ValueError("no model") for due in batch if due.stream_id == "p02"}
+    engine.start()
+    stuck, scored = Stuck(), FakeSource()
+    engine.add("p01", stuck, FakePipeline)
+    stuck.fail(OSError("usb gone"))
+    engine.add("p02", scored, FakePipeline)
+    scored.give(HOP)
+    sink.until(lambda: "failed" in sink.states("p01") and "failed" in sink.states("p02"))
+    Rig(engine, sink, clock).at(clock.now_s + 1.0)
+    assert engine.remove("p01", SOON_S)
+    assert engine.stop(SOON_S)
+    assert set(reported) - {("status", "p02", "hub gone")} == {
+        ("status", "p01", "hub gone"),
+        ("read", "p01", "usb gone"),
+        ("close", "p01", "usb stuck"),
+        ("score", "p02", "no model"),
+        ("tick", None, "outlet gone"),
+    }
 
 
 def test_removed_before_the_start() -> None:
