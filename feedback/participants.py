@@ -26,6 +26,7 @@ from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from inference.listing import list_models
+from inference.scorer import StreamScorer
 from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA
@@ -160,10 +161,16 @@ class LiveParticipants:
         if person.scorer.unassigned:
             msg = f"nobody has said where the electrodes of '{stream}' are; give a montage first"
             raise ConflictError(msg)
-        run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases))
+        open_index = self._open_index(person.scorer)
+        run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases), open_index)
         self._sink.on_worker(stream, run.begin)
         self._sink.publish(stream, "calibration", run.fields())
         return run.fields()
+
+    def _open_index(self, scorer: StreamScorer) -> float | None:
+        """Find this person's alpha with open eyes: of the baseline in use, or of a stored one that fits."""
+        known = (scorer.baseline, self._store.find(scorer.owner)[0])  # `find` gives open eyes first
+        return next((one.alpha_index for one in known if one is not None and one.eyes == "open"), None)
 
     def calibration(self, stream: str) -> dict[str, Any]:
         """Show the running or last calibration, and the baseline in use."""

@@ -118,9 +118,31 @@ class Owner:
 
 
 _OTHER_EYES: dict[EyeState, tuple[str, str, str]] = {
-    "open": ("closed", "strong as with closed eyes", "look at the cross with open eyes"),
-    "closed": ("open", "weak as with open eyes", "keep the eyes closed"),
+    "open": ("closed", "as strong as with closed eyes", "look at the cross with open eyes"),
+    "closed": ("open", "as weak as with open eyes", "keep the eyes closed"),
 }
+
+
+def refuse_other_eyes(index: float, asked: EyeState, open_index: float | None) -> None:
+    """Refuse a rest whose alpha says that the eyes were not as they were asked to be.
+
+    Parameters
+    ----------
+    index, asked, open_index
+        As in `inference.eyes.denies`.
+
+    Raises
+    ------
+    BaselineRefusedError
+        `eye_state`.
+    """
+    if not denies(index, asked, open_index):
+        return
+    seems, like, do = _OTHER_EYES[asked]
+    if asked == "closed" and open_index is not None:
+        like = "no stronger than in your own rest with open eyes"
+    msg = f"the eyes seem to have been {seems} (alpha is {like}); {do} and calibrate again"
+    raise BaselineRefusedError("eye_state", msg)
 
 
 class RestCollector:
@@ -170,7 +192,14 @@ class RestCollector:
         if index is not None:
             self._indices.append(index)
 
-    def finish(self, now_unix_s: float, *, asked_eyes: EyeState | None, earlier_score: float | None = None) -> Baseline:
+    def finish(
+        self,
+        now_unix_s: float,
+        *,
+        asked_eyes: EyeState | None,
+        earlier_score: float | None = None,
+        open_index: float | None = None,
+    ) -> Baseline:
         """Make the baseline.
 
         Parameters
@@ -181,6 +210,8 @@ class RestCollector:
             State that the person was asked for; None where nobody said (a recording): then it is judged.
         earlier_score
             Mean score of this rest against the person's earlier baseline, None where there is none.
+        open_index
+            Alpha index of the same owner's rest with open eyes, None where there is none.
 
         Raises
         ------
@@ -198,10 +229,8 @@ class RestCollector:
             raise BaselineRefusedError("too_short", msg)
         alpha = float(np.mean(self._indices))
         eyes = asked_eyes or eye_state(alpha)
-        if asked_eyes is not None and denies(alpha, asked_eyes):
-            seems, like, do = _OTHER_EYES[asked_eyes]
-            msg = f"the eyes seem to have been {seems} (alpha is as {like}); {do} and calibrate again"
-            raise BaselineRefusedError("eye_state", msg)
+        if asked_eyes is not None:
+            refuse_other_eyes(alpha, asked_eyes, open_index)
         if earlier_score is not None and earlier_score > TASK_SCORE:
             msg = (
                 f"this rest scores {earlier_score:.2f} against the earlier baseline: it looks like a task; look at the "
