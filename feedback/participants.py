@@ -32,8 +32,11 @@ from feedback.service.trial_clock import Stamp
 from feedback.trial_desk import TrialDesk
 from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
+from inference.scorer import StreamScorer
+from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA
+from streaming.reader import sentence
 
 OPEN_WAIT_S = 3.0
 
@@ -73,7 +76,7 @@ class LiveParticipants:
         self._people: dict[str, Participant] = {}
         self._assembly = Assembly(config.service, self._store, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store)
-        self._engine = Engine(self._sink, hop_s=HOP_S, observe=metrics.observe)
+        self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
         self._boot: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
@@ -94,13 +97,22 @@ class LiveParticipants:
 
     async def _open_configured(self) -> None:
         _log.info("preparing", what=self._not_ready)
+        try:
+            await self._prepare()
+        except Exception as error:  # a task of its own: nobody waits for it
+            self._not_ready = f"the service cannot be made ready: {sentence(error)}"
+            _log.exception("not ready")
+            self._defect("start", None, error)
+            return
+        self._not_ready = ""
+        _log.info("ready", streams=len(self._people))
+
+    async def _prepare(self) -> None:
         await asyncio.to_thread(self._assembly.warm_up)
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
             self._begin(person)
-        self._not_ready = ""
-        _log.info("ready", streams=len(self._people))
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
@@ -169,10 +181,16 @@ class LiveParticipants:
         if person.scorer.unassigned:
             msg = f"nobody has said where the electrodes of '{stream}' are; give a montage first"
             raise ConflictError(msg)
-        run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases))
-        self._sink.on_worker(run.begin)
+        open_index = self._open_index(person.scorer)
+        run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases), open_index)
+        self._sink.on_worker(stream, run.begin)
         self._sink.publish(stream, "calibration", run.fields())
         return run.fields()
+
+    def _open_index(self, scorer: StreamScorer) -> float | None:
+        """Find this person's alpha with open eyes: of the baseline in use, or of a stored one that fits."""
+        known = (scorer.baseline, self._store.find(scorer.owner)[0])  # `find` gives open eyes first
+        return next((one.alpha_index for one in known if one is not None and one.eyes == "open"), None)
 
     def calibration(self, stream: str) -> dict[str, Any]:
         """Show the running or last calibration, and the baseline in use."""
@@ -187,10 +205,10 @@ class LiveParticipants:
         person = self._person(stream)
         run, scorer = person.calibration, person.scorer
         if run is not None and run.state == "running":
-            self._sink.on_worker(lambda: self._cancel(stream, run))
+            self._sink.on_worker(stream, lambda: self._cancel(stream, run))
         if forget and scorer is not None and scorer.baseline is not None:
             self._store.delete(scorer.owner)
-            self._sink.on_worker(lambda: scorer.use_baseline(None))
+            self._sink.on_worker(stream, lambda: scorer.use_baseline(None))
 
     def _cancel(self, stream: str, run: CalibrationRun) -> None:
         run.cancel()
@@ -202,7 +220,7 @@ class LiveParticipants:
         if scorer is None or scorer.ended_baseline is None:
             msg = f"'{stream}' has no baseline that ended because the headset was off"
             raise ConflictError(msg)
-        self._sink.on_worker(scorer.confirm_baseline)
+        self._sink.on_worker(stream, scorer.confirm_baseline)
 
     def set_paused(self, stream: str, paused: bool) -> None:
         """Pause or resume scoring."""
@@ -274,10 +292,14 @@ class LiveParticipants:
         """List the models that are found, verified or with what is wrong with them."""
         return list_models(self._config.service.models_dir)
 
+    def _defect(self, place: Place, stream: str | None, error: Exception) -> None:
+        self._metrics.count_internal_error(place)
+        person = self._people.get(stream) if stream is not None else None
+        if person is not None:
+            person.note_internal_error(place, error)
+
     def _refresh_metrics(self) -> None:
-        stats = self._engine.stats()
-        self._metrics.set_errors(stats.errors)
-        for stream, lane in stats.streams.items():
+        for stream, lane in self._engine.stats().streams.items():
             self._metrics.set_queue_depth(stream, lane.queued)
             self._metrics.set_lost(stream, self._people[stream].status.lost_samples if stream in self._people else 0)
 

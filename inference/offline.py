@@ -13,8 +13,9 @@ from bci.files import Recording
 from bci.montage import canonical_label
 from bci.types import Channel, Chunk, StreamSpec
 from inference.baseline import Baseline, RestCollector, rebind
+from inference.batch import BatchScorer
 from inference.bundle import ModelBundle
-from inference.scorer import BatchScorer, StreamScorer
+from inference.scorer import StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore
 from streaming.features import SCHEMA

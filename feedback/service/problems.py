@@ -81,6 +81,7 @@ def install(app: FastAPI) -> None:
         return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        request.app.state.routed.metrics.count_internal_error("http")
         _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
         return problem(500, "internal", "an internal error; the service's log has the details")
 

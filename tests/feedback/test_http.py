@@ -77,7 +77,9 @@ def test_files_open_below_the_data_directory_only_links_followed(http: httpx.Cli
     assert made.json()["sources"] == [f"file:{folder.resolve()}/rest.edf?speed=2"]
     http.delete("/v1/streams/file")
     (folder / "out.edf").symlink_to("/etc/passwd")
-    assert_problem(http.post("/v1/streams", json={"id": "f", "sources": ["file:out.edf"]}), 403, "not_allowed")
+    (folder / "round.edf").symlink_to(folder / "round.edf")
+    for link in ("out.edf", "round.edf"):
+        assert_problem(http.post("/v1/streams", json={"id": "f", "sources": [f"file:{link}"]}), 403, "not_allowed")
 
 
 def test_a_calibration_runs_once(http: httpx.Client) -> None:
@@ -206,7 +208,8 @@ def test_health_readiness_and_metrics_need_no_token_here(service: LiveService) -
             service.participants.is_ready = True
         service.metrics.observe("model", 0.0001)
         service.metrics.count_score("p01", valid=True)
-        service.metrics.set_errors({"tick": 2})
+        service.metrics.count_internal_error("tick")
+        service.metrics.count_internal_error("tick")
         text = nobody.get("/metrics").text
         assert 'focusloop_stage_seconds_count{stage="model"} 1.0' in text
         assert 'focusloop_scores_total{stream="p01",valid="true"} 1.0' in text
