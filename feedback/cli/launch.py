@@ -20,8 +20,10 @@ from feedback.service.metrics import Metrics
 from feedback.service.settings import ServiceSettings
 
 
-def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> None:
-    """Serve until SIGTERM or Ctrl-C.
+def serve(
+    config: Config, *, debug: bool = False, open_page: bool = False, until: threading.Event | None = None
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, or until an event.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         Tracebacks in the log.
     open_page
         Open the live page in a browser once it answers.
+    until
+        Set to end the service; noticed within a tenth of a second.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         if open_page:
             threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
-    run_service(settings, participants, metrics=metrics, announce=announce)
+    run_service(settings, participants, metrics=metrics, announce=announce, until=until)
 
 
 def _known_peers(config: Config) -> set[str]:
