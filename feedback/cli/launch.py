@@ -28,8 +28,9 @@ def serve(
     debug: bool = False,
     open_page: bool = False,
     announced: Callable[[str, str], None] | None = None,
+    until: threading.Event | None = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C.
+    """Serve until SIGTERM or Ctrl-C, or until an event.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ def serve(
         Open the live page in a browser once it answers.
     announced
         Told address and operator's token once connections are accepted.
+    until
+        Set to end the service; noticed within a tenth of a second.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def serve(
         if open_page:
             threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
-    run_service(settings, participants, metrics=metrics, announce=announce)
+    run_service(settings, participants, metrics=metrics, announce=announce, until=until)
 
 
 def _known_peers(config: Config) -> set[str]:
