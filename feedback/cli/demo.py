@@ -31,8 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example: focusloop demo\n"
         "A simulated participant is published over LSL by a process of its own, found and scored like a headset,\n"
-        "against half a minute of its own rest; another process does trials for it, as a game would, and the difficulty\n"
-        "follows. It shows the loop, not the validity of the score."
+        "against half a minute of its own rest; another process does trials for it, as a game would, and the\n"
+        "difficulty follows. It shows the loop, not the validity of the score."
     )
 
 
