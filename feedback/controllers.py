@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 import structlog
@@ -13,18 +12,7 @@ from bci.clock import ClockAnchor, lsl_now_s
 from feedback.controller import Controller, ControllerSettings, TrialKey
 from feedback.trial_journal import TrialJournal
 
-TICK_S = 1.0
-
 _log = structlog.get_logger("focusloop.controller")
-
-
-@runtime_checkable
-class DifficultyOutlet(Protocol):
-    """Another way out for difficulties, beside the WebSocket."""
-
-    def on_difficulty(self, stream: str, fields: Mapping[str, Any]) -> None:
-        """Send the fields of a `difficulty` message."""
-        ...
 
 
 class Controllers:
@@ -34,10 +22,8 @@ class Controllers:
     ----------
     journal
         Keeps the state of each, together with the trial that made it.
-    publish
+    tell
         Sends a message: stream, topic, fields.
-    outlets
-        Further ways out.
     clock
         LSL clock, seconds.
     """
@@ -45,13 +31,11 @@ class Controllers:
     def __init__(
         self,
         journal: TrialJournal,
-        publish: Callable[[str, str, Mapping[str, Any]], object],
-        outlets: Sequence[DifficultyOutlet] = (),
+        tell: Callable[[str, str, Mapping[str, Any]], object],
         clock: Callable[[], float] = lsl_now_s,
     ) -> None:
         self._journal = journal
-        self._publish = publish
-        self._outlets = tuple(outlets)
+        self._send = tell
         self._clock = clock
         self._by_stream: dict[str, Controller] = {}
 
@@ -139,12 +123,6 @@ class Controllers:
 
     # Time
 
-    async def run(self) -> None:
-        """Say when trials have stopped, until cancelled."""
-        while True:
-            await asyncio.sleep(TICK_S)
-            self.tick()
-
     def tick(self) -> None:
         """Look for silence."""
         for stream, controller in self._by_stream.items():
@@ -205,9 +183,7 @@ class Controllers:
     def _tell(self, stream: str, fields: Mapping[str, Any]) -> None:
         now_s = self._clock()
         stamped = {"t_unix_s": ClockAnchor.now().to_unix(now_s), "t_lsl_s": now_s, "after": None, **fields}
-        self._publish(stream, "difficulty", stamped)
-        for outlet in self._outlets:
-            outlet.on_difficulty(stream, stamped)
+        self._send(stream, "difficulty", stamped)
 
 
 def _written(controller: Controller) -> str:

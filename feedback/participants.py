@@ -21,15 +21,16 @@ from feedback.assembly import HOP_S, Assembly
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun, check_phases
 from feedback.controller import Controller, ControllerSettings
-from feedback.controllers import Controllers, DifficultyOutlet
-from feedback.outlets.port import Outlet
+from feedback.controllers import Controllers
+from feedback.outlets.port import EventOutlet, Outlet
 from feedback.participant import Participant
+from feedback.proposer import Proposer
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
-from feedback.service.schemas import SendTrial, SetController
+from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
 from feedback.service.trial_clock import Stamp
-from feedback.trial_desk import TrialDesk
+from feedback.trial_desk import TrialDesk, moment
 from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
 from inference.scorer import StreamScorer
@@ -39,6 +40,7 @@ from streaming.features import SCHEMA
 from streaming.reader import sentence
 
 OPEN_WAIT_S = 3.0
+TICK_S = 1.0
 
 _log = structlog.get_logger("focusloop.participants")
 
@@ -65,13 +67,11 @@ class LiveParticipants:
         self._config = config
         self._metrics = metrics
         self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
-        self._controllers = Controllers(
-            self._journal,
-            lambda stream, topic, fields: self._sink.publish(stream, topic, fields),
-            [one for one in outlets if isinstance(one, DifficultyOutlet)],
-        )
-        self._desk = TrialDesk(self._controllers, self._journal)
-        self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers)
+        self._event_outlets = [one for one in outlets if isinstance(one, EventOutlet)]
+        self._controllers = Controllers(self._journal, self._tell)
+        self._proposer = Proposer(self._tell, self._baseline_age_s)
+        self._desk = TrialDesk(self._controllers, self._proposer, self._journal, self._tell)
+        self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers, self._proposer)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._people: dict[str, Participant] = {}
         self._assembly = Assembly(config.service, self._store, self._outlets)
@@ -93,7 +93,7 @@ class LiveParticipants:
         for wish, _ in self._configured:
             self._give_controller(wish)
         self._boot = asyncio.create_task(self._open_configured())
-        self._ticking = asyncio.create_task(self._controllers.run(), name="controllers")
+        self._ticking = asyncio.create_task(self._tick(), name="controllers")
 
     async def _open_configured(self) -> None:
         _log.info("preparing", what=self._not_ready)
@@ -113,6 +113,13 @@ class LiveParticipants:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
             self._begin(person)
+
+    async def _tick(self) -> None:
+        """Let silence and tiredness be noticed."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._controllers.tick()
+            self._proposer.tick()
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
@@ -254,6 +261,16 @@ class LiveParticipants:
 
         repeated = self._desk.accept(trial, stamp, on_disk)
 
+    def accept_marker(self, marker: SendMarker, stamp: Stamp) -> None:
+        """Tell everyone who listens of a marker."""
+        self._tell(marker.stream, "marker", {**moment(stamp), "label": marker.label})
+
+    def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
+        """Take a person's answer to a proposal in."""
+        self._person(stream)
+        self._proposer.answer(stream, answer.kind, accepted=answer.accepted)
+        _log.info("proposal answered", stream=stream, kind=answer.kind, accepted=answer.accepted)
+
     def set_controller(self, stream: str, asked: SetController) -> dict[str, Any]:
         """Give a stream a difficulty controller, or change the one it has."""
         self._person(stream)
@@ -297,6 +314,16 @@ class LiveParticipants:
         person = self._people.get(stream) if stream is not None else None
         if person is not None:
             person.note_internal_error(place, error)
+
+    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        self._sink.publish(stream, topic, fields)
+        for outlet in self._event_outlets:
+            outlet.on_event(stream, topic, fields)
+
+    def _baseline_age_s(self, stream: str) -> float | None:
+        scorer = self._person(stream).scorer
+        baseline = scorer.baseline if scorer is not None else None
+        return None if baseline is None else baseline.age_s(time.time())
 
     def _refresh_metrics(self) -> None:
         for stream, lane in self._engine.stats().streams.items():

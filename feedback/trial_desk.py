@@ -1,31 +1,43 @@
-"""Where trials are accepted, once each: the one place between the WebSocket, the controllers and the disk."""
+"""Where trials are accepted, once each: the one place between the WebSocket, those who act on trials, and the disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from bci.clock import ClockAnchor
 from feedback.controller import TrialKey
 from feedback.controllers import Controllers
+from feedback.proposer import Proposer
 from feedback.service.schemas import SendTrial
 from feedback.service.trial_clock import Stamp
 from feedback.trial_journal import KeptTrial, TrialJournal
 
 
 class TrialDesk:
-    """Accepts trials, hands the new ones to the controller of their stream, and all of them to the journal.
+    """Accepts trials: new ones are told, counted by their stream's controller and heard by the proposer; all are kept.
 
     Parameters
     ----------
-    controllers
+    controllers, proposer
         Of all streams.
     journal
         Where trials are kept.
+    tell
+        Sends a message: stream, topic, fields.
     """
 
-    def __init__(self, controllers: Controllers, journal: TrialJournal) -> None:
+    def __init__(
+        self,
+        controllers: Controllers,
+        proposer: Proposer,
+        journal: TrialJournal,
+        tell: Callable[[str, str, Mapping[str, Any]], object],
+    ) -> None:
         self._controllers = controllers
+        self._proposer = proposer
         self._journal = journal
+        self._tell = tell
 
     def accept(self, trial: SendTrial, stamp: Stamp, kept: Callable[[], None]) -> bool:
         """Take a trial in; the difficulty that follows goes out at once.
@@ -51,21 +63,37 @@ class TrialDesk:
         """
         self._journal.admit()
         key = (trial.stream, trial.run, trial.trial)
-        state = None
+        when = moment(stamp)
         repeated = self._journal.known(key)
-        if not repeated:
-            state = self._controllers.accept_trial(
-                trial.stream,
-                TrialKey(trial.run, trial.trial),
-                correct=trial.correct,
-                rt_s=None if trial.rt_ms is None else trial.rt_ms / 1e3,
-                level=trial.level,
-                stamp_s=stamp.lsl_s,
-                uncertainty_s=stamp.uncertainty_s,
-            )
-        when_unix_s = ClockAnchor.now().to_unix(stamp.lsl_s)
+        state = None if repeated else self._count(trial, stamp, when)
         message = trial.model_dump_json(exclude_defaults=True)
         self._journal.keep(
-            KeptTrial(key, when_unix_s, stamp.lsl_s, stamp.uncertainty_s, stamp.how, message), state, kept
+            KeptTrial(key, when["t_unix_s"], stamp.lsl_s, stamp.uncertainty_s, stamp.how, message), state, kept
         )
         return repeated
+
+    def _count(self, trial: SendTrial, stamp: Stamp, when: Mapping[str, Any]) -> str | None:
+        told = trial.model_dump(include={"run", "trial", "task", "block", "correct", "rt_ms", "level"})
+        self._tell(trial.stream, "trial", {**when, **told})
+        rt_s = None if trial.rt_ms is None else trial.rt_ms / 1e3
+        state = self._controllers.accept_trial(
+            trial.stream,
+            TrialKey(trial.run, trial.trial),
+            correct=trial.correct,
+            rt_s=rt_s,
+            level=trial.level,
+            stamp_s=stamp.lsl_s,
+            uncertainty_s=stamp.uncertainty_s,
+        )
+        self._proposer.on_trial(trial.stream, trial.task, rt_s, trial.level)
+        return state
+
+
+def moment(stamp: Stamp) -> dict[str, Any]:
+    """Give the fields of a message that say when something happened at a client, and how surely."""
+    return {
+        "t_unix_s": ClockAnchor.now().to_unix(stamp.lsl_s),
+        "t_lsl_s": stamp.lsl_s,
+        "uncertainty_ms": None if stamp.uncertainty_s is None else stamp.uncertainty_s * 1e3,
+        "stamped": stamp.how,
+    }

@@ -133,6 +133,14 @@ namespace Focusloop
             return number;
         }
 
+        /// <summary>Say that something happened, now; everyone who listens to "marker" hears it. Not sent again if it is lost.</summary>
+        public void Marker(string label, string stream = null)
+        {
+            string name = Of(stream);
+            if (name == null) throw new InvalidOperationException("which participant? Give a stream");
+            if (Connected) Say(new Dictionary<string, object> { { "type", "marker" }, { "stream", name }, { "label", label }, { "t_client_ms", NowMs } });
+        }
+
         /// <summary>The newest focus score; null where there is none, or it is older than 2 s.</summary>
         public Focus NewestFocus(string stream = null)
         {
@@ -217,7 +225,7 @@ namespace Focusloop
             }
             if (message.ContainsKey("seq") && !Count(message, type)) return;
             if (type == "welcome") Welcome(message);
-            else if (type == "ack" || (type == "error" && message.ContainsKey("trial") && Text(message, "code") != "rate_limited"))
+            else if (type == "ack" || (type == "error" && message.ContainsKey("trial") && !NotYet(Text(message, "code"))))
             {
                 long number = (long)(Number(message, "trial") ?? -1);
                 if (Text(message, "run") == Run) _unacknowledged.RemoveAll(pair => pair.Key == number);
@@ -323,6 +331,12 @@ namespace Focusloop
                 State = Text(m, "state"), Level = Number(m, "level") ?? 0, Previous = Number(m, "previous") ?? 0,
                 AfterRun = after == null ? null : Text(after, "run"), AfterTrial = after == null ? null : (long?)Number(after, "trial"),
             };
+        }
+
+        /// Errors that a trial outlives: it came too fast, or the service's disk takes nothing at the moment.
+        static bool NotYet(string code)
+        {
+            return code == "rate_limited" || code == "too_many";
         }
 
         static string Text(Dictionary<string, object> from, string key)

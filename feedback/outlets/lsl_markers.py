@@ -1,4 +1,4 @@
-"""Difficulties as LSL markers: one JSON text a message, for PsychoPy, Unity and LabRecorder."""
+"""Difficulties, trials, markers and proposals as LSL markers: one JSON text each, for PsychoPy, Unity, LabRecorder."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class LslMarkers:
     def on_score(self, stream: str, score: Mapping[str, Any]) -> None:
         """Send nothing: scores have an outlet of their own."""
 
-    def on_difficulty(self, stream: str, fields: Mapping[str, Any]) -> None:
-        """Send the fields of a `difficulty` message, stamped with its moment."""
-        text = orjson.dumps({"type": "difficulty", "stream": stream, **fields}).decode()
+    def on_event(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        """Send the fields of a message, stamped with its moment."""
+        text = orjson.dumps({"type": topic, "stream": stream, **fields}).decode()
         with self._lock:
             outlet = self._outlets.get(stream)
             if outlet is not None:

@@ -19,6 +19,7 @@ from feedback.service.ports import Participants
 from feedback.service.problems import problem
 from feedback.service.schemas import (
     AddStream,
+    AnswerProposal,
     ConfirmBaseline,
     IssueToken,
     MoveSimulator,
@@ -151,6 +152,14 @@ async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[s
     """Move the simulated participant's attention, or make a fault."""
     routed.participants.simulate(stream, body.attention, body.fault)
     return {"attention": body.attention, "fault": body.fault}
+
+
+@v1.post(
+    "/streams/{stream}/proposals", status_code=204, dependencies=[Reader], summary="Accept or refuse what was proposed"
+)
+async def answer_proposal(stream: str, body: AnswerProposal, routed: In) -> None:
+    """Accept or refuse a proposal."""
+    routed.participants.answer_proposal(stream, body)
 
 
 @v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Policy, target and limits of difficulty")

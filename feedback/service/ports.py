@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from feedback.service.hub import Hub
-    from feedback.service.schemas import SendTrial, SetController
+    from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
     from feedback.service.trial_clock import Stamp
 
 View = dict[str, Any]
@@ -142,6 +142,19 @@ class Participants(Protocol):
         ------
         ConflictError
             If the disk takes no trials.
+        """
+        ...
+
+    def accept_marker(self, marker: SendMarker, stamp: Stamp) -> None:
+        """Tell everyone who listens of a marker."""
+        ...
+
+    def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
+        """Take a person's answer to a proposal in.
+
+        Raises
+        ------
+        NoSuchStreamError
         """
         ...
 

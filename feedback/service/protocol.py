@@ -12,7 +12,7 @@ from typing import Any, cast
 import orjson
 from pydantic import ValidationError
 
-from feedback.service.schemas import ErrorCode, Hello, Ping, SendTrial, Subscribe, Unsubscribe
+from feedback.service.schemas import ErrorCode, Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
 
 SUBPROTOCOL = "focusloop.v1.json"
 PROTOCOL_VERSION = 1
@@ -28,7 +28,6 @@ HELLO_WITHIN_S = 5.0
 BAD_HELLO, UNAUTHORIZED, FORBIDDEN_ORIGIN, FLOOD, TOO_BIG, RESTART = 4400, 4401, 4403, 4429, 1009, 1012
 
 _LATER = {
-    "marker": "markers arrive with a later version",
     "areas": "areas of interest arrive with a later version",
 }
 
@@ -48,13 +47,14 @@ class Close:
     reason: str
 
 
-Command = Hello | Subscribe | Unsubscribe | Ping | SendTrial
+Command = Hello | Subscribe | Unsubscribe | Ping | SendTrial | SendMarker
 _MODELS: dict[str, type[Command]] = {
     "hello": Hello,
     "subscribe": Subscribe,
     "unsubscribe": Unsubscribe,
     "ping": Ping,
     "trial": SendTrial,
+    "marker": SendMarker,
 }
 
 

@@ -25,7 +25,7 @@ Topic = Literal[
     "explanation",
 ]
 TOPICS: tuple[str, ...] = get_args(Topic)
-LATER_TOPICS = frozenset({"gaze", "trial", "marker", "proposal", "explanation"})
+LATER_TOPICS = frozenset({"gaze", "explanation"})
 """Topics of the contract that no stream of this version has."""
 
 ErrorCode = Literal[
@@ -38,6 +38,8 @@ ErrorCode = Literal[
     "not_allowed",
     "conflict",
 ]
+
+ProposalKind = Literal["rest", "next_task", "recalibration"]
 
 RESERVED_IDS = frozenset({"epoch", "*"})
 """Ids that would mean something else in `since` and `subscribe`."""
@@ -131,6 +133,16 @@ class SendTrial(ClientMessage):
     uncertainty_ms: Annotated[float, Field(ge=0.0)] | None = None
 
 
+class SendMarker(ClientMessage):
+    """Something that happened in a task or a game."""
+
+    type: Literal["marker"]
+    stream: Annotated[str, Field(min_length=1, max_length=64)]
+    label: Annotated[str, Field(min_length=1, max_length=256)]
+    t_client_ms: float | int | None = Field(default=None, description="The client's monotonic clock")
+    uncertainty_ms: Annotated[float, Field(ge=0.0)] | None = None
+
+
 # What an HTTP client sends
 
 
@@ -183,6 +195,13 @@ class SetController(RequestBody):
     target: float | None = Field(default=None, description="Share of correct answers; .80 where it is left out")
     limits: dict[str, float] = {}
     params: dict[str, bool | float] = {}
+
+
+class AnswerProposal(RequestBody):
+    """Accept or refuse what was proposed; it is not proposed again for five minutes."""
+
+    kind: ProposalKind
+    accepted: bool
 
 
 class IssueToken(RequestBody):
@@ -290,6 +309,44 @@ class Difficulty(_Addressed):
     after: After | None = None
 
 
+class _Stamped(_Addressed):
+    t_unix_s: float
+    t_lsl_s: float
+    uncertainty_ms: float | None
+    stamped: Literal["client", "arrival"]
+
+
+class TrialMessage(_Stamped):
+    """A trial as it was counted; a repeat is not told again."""
+
+    type: Literal["trial"]
+    run: str
+    trial: int
+    task: str
+    block: int | None
+    correct: bool
+    rt_ms: float | None
+    level: float | None
+
+
+class MarkerMessage(_Stamped):
+    """A marker that a client sent."""
+
+    type: Literal["marker"]
+    label: str
+
+
+class ProposalMessage(_Addressed):
+    """Something that a person may accept or refuse; nothing happens by itself."""
+
+    type: Literal["proposal"]
+    t_unix_s: float
+    t_lsl_s: float
+    kind: ProposalKind
+    text: str
+    evidence: dict[str, float | str | None]
+
+
 class Display(_Addressed):
     """`quality`, `bands`, `spectrum` and `raw`: for display; more fields than these."""
 
@@ -383,7 +440,7 @@ class Problem(BaseModel):
     code: str
 
 
-CLIENT_MESSAGES: tuple[type[BaseModel], ...] = (Hello, Subscribe, Unsubscribe, Ping, SendTrial)
+CLIENT_MESSAGES: tuple[type[BaseModel], ...] = (Hello, Subscribe, Unsubscribe, Ping, SendTrial, SendMarker)
 SERVER_MESSAGES: tuple[type[BaseModel], ...] = (
     Welcome,
     Subscribed,
@@ -391,6 +448,9 @@ SERVER_MESSAGES: tuple[type[BaseModel], ...] = (
     Status,
     CalibrationMessage,
     Difficulty,
+    TrialMessage,
+    MarkerMessage,
+    ProposalMessage,
     Display,
     Ack,
     Lagged,

@@ -27,7 +27,7 @@ from feedback.service.protocol import (
     Conversation,
     Reply,
 )
-from feedback.service.schemas import LATER_TOPICS, Hello, Ping, SendTrial, Subscribe, Unsubscribe
+from feedback.service.schemas import LATER_TOPICS, Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
 from feedback.service.subscriber import Since, Subscriber
 from feedback.service.trial_clock import Stamp, TrialClock
 
@@ -230,6 +230,8 @@ class Session:
                 self._pong(judged, heard_s)
             case SendTrial():
                 self._trial(judged, heard_s)
+            case SendMarker():
+                self._marker(judged, heard_s)
             case _:
                 assert_never(judged)
 
@@ -330,6 +332,14 @@ class Session:
             self._send(
                 {"type": "error", "code": refusal[0], "message": refusal[1], "run": sent.run, "trial": sent.trial}
             )
+
+    def _marker(self, sent: SendMarker, heard_s: float) -> None:
+        _, refusal = self._reach(sent.stream if sent.stream != "*" else "")
+        if refusal is not None:
+            self._send({"type": "error", "code": refusal[0], "message": refusal[1]})
+            return
+        stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
+        self._sockets.participants.accept_marker(sent, stamp)
 
     def _acknowledge(self, sent: SendTrial, stamp: Stamp, duplicate: bool) -> None:
         if self.gone:

@@ -96,6 +96,7 @@ def test_a_late_acknowledgement_is_asked_for_again_and_a_refused_trial_is_let_go
     assert talk.unacknowledged == 0
     talk.trial({"stream": "p01", "correct": True}, 10.0)
     hear(talk, type="error", code="rate_limited", message="slowly")
+    hear(talk, type="error", code="too_many", message="the disk takes nothing", run="r1", trial=2)
     assert talk.unacknowledged == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import signal
@@ -160,6 +161,51 @@ def test_while_focus_is_null_it_goes_on_by_behaviour_and_says_so(serve: Serve, s
             told = followed(serve, client, number)
             assert "no valid focus score, so by behaviour alone" in told["reason"]
             assert told["level"] != told["previous"]
+
+
+def test_trials_and_markers_are_told_to_everyone_and_over_lsl(serve: Serve, stream: str) -> None:
+    from pylsl import StreamInlet, resolve_byprop
+
+    inlet = StreamInlet(resolve_byprop("name", f"focusloop-{stream}-markers", timeout=PATIENCE_S)[0])
+    inlet.open_stream(PATIENCE_S)
+    with serve.talk() as listener, serve.talk() as client:
+        listener.subscribe("trial", "marker", stream=stream)
+        send(serve, client, stream, 1, task="flanker", rt_ms=420)
+        send(serve, client, stream, 1, task="flanker", rt_ms=420)
+        client.say(type="marker", stream=stream, label="level-up")
+        trial = serve.first(listener, lambda m: m["type"] == "trial", "a trial")
+        marker = serve.first(listener, lambda m: m["type"] in ("trial", "marker"), "a marker")
+    assert (trial["run"], trial["trial"], trial["task"], trial["rt_ms"]) == ("r", 1, "flanker", 420)
+    assert (marker["type"], marker["label"], marker["seq"], marker["stamped"]) == ("marker", "level-up", 1, "arrival")
+    heard: dict[str, dict[str, Any]] = {}
+    while "marker" not in heard:
+        text, stamp_s = inlet.pull_sample(timeout=PATIENCE_S)
+        assert text is not None
+        message = json.loads(text[0])
+        heard[message["type"]] = message
+        assert stamp_s == pytest.approx(message["t_lsl_s"], abs=1e-6)
+    assert set(heard) == {"trial", "difficulty", "marker"}
+    assert heard["marker"]["label"] == "level-up"
+
+
+def test_a_marker_for_a_stream_that_is_gone_is_an_error(serve: Serve) -> None:
+    with serve.talk() as client:
+        client.say(type="marker", stream="nobody", label="x")
+        refused = serve.first(client, lambda m: m["type"] == "error", "an error")
+        assert refused["code"] == "no_such_stream"
+
+
+def test_a_baseline_is_proposed_and_can_be_refused(serve: Serve, stream: str) -> None:
+    with serve.talk() as client:
+        client.subscribe("proposal", stream=stream)
+        send(serve, client, stream, 1)
+        told = serve.first(client, lambda m: m["type"] == "proposal", "a proposal")
+        assert (told["kind"], told["evidence"]["baseline_age_s"]) == ("recalibration", None)
+        assert "There is no baseline" in told["text"]
+    answer = {"kind": told["kind"], "accepted": False}
+    assert serve.http.post(f"/v1/streams/{stream}/proposals", json=answer).status_code == 204
+    assert serve.http.post(f"/v1/streams/{stream}/proposals", json={**answer, "kind": "lunch"}).status_code == 422
+    assert serve.http.post("/v1/streams/nobody/proposals", json=answer).status_code == 404
 
 
 def test_every_decision_is_in_the_log(serve: Serve, stream: str) -> None:

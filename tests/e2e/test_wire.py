@@ -47,8 +47,8 @@ def bystander(service: Serve) -> Iterator[None]:
         ('{"type":"subscribe","stream":"p01","topics":["focus"],"since":{"p01":{"focus":1}}}', "bad_message"),
         ('{"type":"unsubscribe","stream":"p01","topics":["mind"]}', "unknown_topic"),
         ('{"type":"dance"}', "unknown_type"),
-        ('{"type":"trial","stream":"p01","run":"u","trial":1}', "unknown_type"),
-        ('{"type":"marker","stream":"p01","label":"x"}', "unknown_type"),
+        ('{"type":"trial","stream":"p01","run":"u","trial":1}', "bad_message"),
+        ('{"type":"marker","stream":"p01","label":""}', "bad_message"),
         ('{"type":"areas","stream":"p01","areas":[]}', "unknown_type"),
     ],
 )

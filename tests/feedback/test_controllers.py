@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bci.errors import ConfigError
 from feedback.controller import HOLD_AFTER_S, Controller, ControllerSettings, TrialKey
 from feedback.controllers import Controllers
+from feedback.proposer import Proposer
 from feedback.service.schemas import SendTrial
 from feedback.service.trial_clock import Stamp
 from feedback.trial_desk import TrialDesk
@@ -33,16 +34,13 @@ class Desk:
         self.said: list[dict[str, Any]] = []
         self.path = folder / "trials.sqlite"
         self.journal = TrialJournal(self.path)
-        self.controllers = Controllers(self.journal, self._publish, [self], clock=lambda: self.now_s)
-        self.desk = TrialDesk(self.controllers, self.journal)
-        self.outlet: list[Mapping[str, Any]] = []
+        self.trials: list[dict[str, Any]] = []
+        self.controllers = Controllers(self.journal, self._tell, clock=lambda: self.now_s)
+        proposer = Proposer(self._tell, lambda _: None, clock=lambda: self.now_s)
+        self.desk = TrialDesk(self.controllers, proposer, self.journal, self._tell)
 
-    def _publish(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
-        assert topic == "difficulty"
-        self.said.append({"stream": stream, **fields})
-
-    def on_difficulty(self, stream: str, fields: Mapping[str, Any]) -> None:
-        self.outlet.append(fields)
+    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        {"difficulty": self.said, "trial": self.trials}[topic].append({"stream": stream, **fields})
 
     def trial(self, number: int, *, run: str = "r1", correct: bool = True) -> bool:
         """Send a trial; True where it was new."""
@@ -61,7 +59,7 @@ class Desk:
             assert connection.execute("UPDATE controllers SET state = ?", (state,)).rowcount == 1
 
 
-def test_each_trial_is_followed_by_one_difficulty_here_and_on_the_outlets(tmp_path: Path) -> None:
+def test_each_trial_is_told_and_followed_by_one_difficulty(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.controllers.set("p01", ControllerSettings("weighted"))
     assert desk.trial(1)
@@ -72,7 +70,7 @@ def test_each_trial_is_followed_by_one_difficulty_here_and_on_the_outlets(tmp_pa
     last = desk.said[-1]
     assert last["previous"] == 0.5 < last["level"]
     assert last["after"] == {"run": "r1", "trial": 1, "t_trial_lsl_s": 999.5, "uncertainty_s": 0.002}
-    assert desk.outlet[-1]["level"] == last["level"]
+    assert [(one["run"], one["trial"], one["t_lsl_s"]) for one in desk.trials] == [("r1", 1, 999.5)]
 
 
 def test_a_stream_without_a_controller_gets_none_and_its_trials_are_kept(tmp_path: Path) -> None:

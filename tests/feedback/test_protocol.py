@@ -104,7 +104,7 @@ def _deep(value: object, limit: int) -> bool:
         ({"type": "trial", "stream": "p01", "run": "r", "trial": -1, "correct": True}, "bad_message", "trial: "),
         ({"type": "trial", "stream": "p01", "run": "r", "trial": 1, "correct": 1}, "bad_message", "correct: "),
         ({"type": "trial", "stream": "p01", "run": "r", "trial": 1, "correct": True, "level": 1.5}, "bad_message", "level: "),  # noqa: E501
-        ({"type": "marker", "stream": "p01"}, "unknown_type", "later version"),
+        ({"type": "marker", "stream": "p01"}, "bad_message", "label"),
         ({"type": "areas", "stream": "p01"}, "unknown_type", "later version"),
         ({"type": "frobnicate", "id": "x"}, "unknown_type", "frobnicate"),
         ({"type": "hello", "token": "again"}, "bad_message", "already"),

@@ -17,7 +17,7 @@ from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceErro
 from bci.uri import parse_uri
 from feedback.service.hub import Hub
 from feedback.service.ports import View
-from feedback.service.schemas import SendTrial, SetController
+from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
 from feedback.service.trial_clock import Stamp
 
 FOCUS: dict[str, Any] = {
@@ -59,6 +59,8 @@ class FakeParticipants:
         self._calibrations: dict[str, View] = {}
         self._controllers: dict[str, View] = {}
         self.trials: dict[tuple[str, str, int], tuple[SendTrial, Stamp]] = {}
+        self.markers: list[tuple[SendMarker, Stamp]] = []
+        self.answers: list[tuple[str, str, bool]] = []
         self.simulated: dict[str, tuple[float | None, str | None]] = {}
 
     def _open(self, stream: str, sources: Sequence[str]) -> View:
@@ -180,6 +182,13 @@ class FakeParticipants:
         if not duplicate:
             self.trials[key] = (trial, stamp)
         kept(duplicate)
+
+    def accept_marker(self, marker: SendMarker, stamp: Stamp) -> None:
+        self.markers.append((marker, stamp))
+
+    def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
+        self.view(stream)
+        self.answers.append((stream, answer.kind, answer.accepted))
 
     def set_controller(self, stream: str, asked: SetController) -> View:
         self.view(stream)

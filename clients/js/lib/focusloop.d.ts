@@ -140,6 +140,8 @@ export declare class FocusLoop {
     difficulty(stream?: string): Difficulty | null;
     /** Send an answered trial, again and again until the service has acknowledged it; gives its number. */
     trial(trial: Trial): number;
+    /** Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost. */
+    marker(label: string, stream?: string): void;
     /** Resolves once every trial is acknowledged. */
     settle(): Promise<void>;
     close(): void;

@@ -6,6 +6,7 @@ const DENIED = new Set([4400, 4401, 4403]); // trying again would not help
 const FIRST_WAIT_MS = 100, LONGEST_WAIT_MS = 5000;
 const FIRST_PINGS = 6, PING_EVERY_MS = 10_000, RESEND_EVERY_MS = 5000, TICK_MS = 50;
 const STALE_MS = 2000; // an older focus score is shown to nobody
+const NOT_YET = new Set<unknown>(["rate_limited", "too_many"]); // errors that a trial outlives: too fast, or the disk takes nothing
 const AT_ONCE = 100; // trials resent at once: the service takes 200 messages a second
 const MAX_UNACKNOWLEDGED = 100_000;
 
@@ -179,6 +180,13 @@ export class FocusLoop {
     return number;
   }
 
+  /** Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost. */
+  marker(label: string, stream?: string): void {
+    const name = this.#of(stream);
+    if (!name) throw new Error("which participant? Give `stream` to the client or to marker()");
+    if (this.#ready) this.#say({ type: "marker", stream: name, label, t_client_ms: performance.now() });
+  }
+
   /** Resolves once every trial is acknowledged. */
   settle(): Promise<void> {
     return this.#unacknowledged.size ? new Promise((resolve) => this.#settling.add(resolve)) : Promise.resolve();
@@ -241,7 +249,7 @@ export class FocusLoop {
     } else if (message.type === "difficulty") {
       const difficulty = message as unknown as Difficulty;
       this.#difficulty.set(difficulty.stream, difficulty);
-    } else if (message.type === "ack" || (message.type === "error" && "trial" in message && message.code !== "rate_limited")) {
+    } else if (message.type === "ack" || (message.type === "error" && "trial" in message && !NOT_YET.has(message.code))) {
       this.#unacknowledged.delete(`${message.run} ${message.trial}`);
     }
     this.#emit(message.type, message);

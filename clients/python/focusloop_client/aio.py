@@ -175,6 +175,21 @@ class AsyncClient:
         self._to_send.set()
         return number
 
+    def marker(self, label: str, *, stream: str | None = None) -> None:
+        """Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost.
+
+        Raises
+        ------
+        ClientError
+            If nobody has said for which participant.
+        """
+        name = self._of(stream)
+        if not name:
+            msg = "which participant? Give stream=… to the client or to marker()"
+            raise ClientError(msg)
+        self._talk.say({"type": "marker", "stream": name, "label": label, "t_client_ms": _now_ms()})
+        self._to_send.set()
+
     async def settle(self, timeout_s: float | None = None) -> bool:
         """Wait until every trial is acknowledged; False where time ran out."""
         if not self._talk.unacknowledged:

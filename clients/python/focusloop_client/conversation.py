@@ -17,6 +17,9 @@ SUBPROTOCOL = "focusloop.v1.json"
 DENIED = frozenset({4400, 4401, 4403})
 """Close codes after which trying again would not help."""
 
+NOT_YET = frozenset({"rate_limited", "too_many"})
+"""Errors that a trial outlives: it came too fast, or the service's disk takes nothing at the moment."""
+
 MAX_UNACKNOWLEDGED = 100_000
 FIRST_PINGS, PING_EVERY_MS = 6, 10_000.0
 RESEND_EVERY_MS = 5_000.0
@@ -151,7 +154,7 @@ class Conversation:
         message = read(raw)
         if isinstance(message, Acknowledged):
             self._unacknowledged.pop((message.run, message.trial), None)
-        elif isinstance(message, Refused) and "trial" in raw and message.code != "rate_limited":
+        elif isinstance(message, Refused) and "trial" in raw and message.code not in NOT_YET:
             self._unacknowledged.pop((str(raw.get("run")), raw["trial"]), None)
         return message
 

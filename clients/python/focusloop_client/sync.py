@@ -115,6 +115,10 @@ class Client:
         """Send an answered trial, as `AsyncClient.trial`; gives its number."""
         return self._do(lambda: self._inner.trial(correct, rt_ms, stream=stream, task=task, block=block, level=level))
 
+    def marker(self, label: str, *, stream: str | None = None) -> None:
+        """Say that something happened, now, as `AsyncClient.marker`."""
+        self._do(lambda: self._inner.marker(label, stream=stream))
+
     def settle(self, timeout_s: float | None = None) -> bool:
         """Wait until every trial is acknowledged; False where time ran out."""
         return asyncio.run_coroutine_threadsafe(self._inner.settle(timeout_s), self._loop).result()
