@@ -26,10 +26,12 @@ from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from inference.listing import list_models
+from streaming.compiled import compiling_told
 from streaming.engine import Engine
 from streaming.features import SCHEMA
 
 OPEN_WAIT_S = 3.0
+COMPILING = "the signal path is being compiled (once; up to a minute)"
 
 _log = structlog.get_logger("focusloop.participants")
 
@@ -71,19 +73,24 @@ class LiveParticipants:
     async def startup(self, hub: Hub) -> None:
         """Start the engine; kernels are compiled and sources opened in the background."""
         self._sink.hub = hub
-        self._not_ready = "the signal path is being compiled (once; up to a minute)"
+        self._not_ready = "the signal path is being prepared"
         self._engine.start()
         self._boot = asyncio.create_task(self._open_configured())
 
     async def _open_configured(self) -> None:
-        _log.info("preparing", what=self._not_ready)
-        await asyncio.to_thread(self._assembly.warm_up)
+        with compiling_told(self._tell_of_compiling):
+            await asyncio.to_thread(self._assembly.warm_up)
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
             self._begin(person)
         self._not_ready = ""
         _log.info("ready", streams=len(self._people))
+
+    def _tell_of_compiling(self) -> None:
+        if self._not_ready != COMPILING:
+            self._not_ready = COMPILING
+            _log.info("preparing", what=COMPILING)
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
