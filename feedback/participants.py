@@ -34,6 +34,7 @@ from feedback.trial_desk import TrialDesk, moment
 from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
 from inference.scorer import StreamScorer
+from streaming.compiled import compiling_told
 from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA
@@ -41,6 +42,7 @@ from streaming.reader import sentence
 
 OPEN_WAIT_S = 3.0
 TICK_S = 1.0
+COMPILING = "the signal path is being compiled (once; up to a minute)"
 
 _log = structlog.get_logger("focusloop.participants")
 
@@ -88,7 +90,7 @@ class LiveParticipants:
     async def startup(self, hub: Hub) -> None:
         """Start the engine; kernels are compiled and sources opened in the background."""
         self._sink.hub = hub
-        self._not_ready = "the signal path is being compiled (once; up to a minute)"
+        self._not_ready = "the signal path is being prepared"
         self._engine.start()
         for wish, _ in self._configured:
             self._give_controller(wish)
@@ -96,7 +98,6 @@ class LiveParticipants:
         self._ticking = asyncio.create_task(self._tick(), name="controllers")
 
     async def _open_configured(self) -> None:
-        _log.info("preparing", what=self._not_ready)
         try:
             await self._prepare()
         except Exception as error:  # a task of its own: nobody waits for it
@@ -108,7 +109,8 @@ class LiveParticipants:
         _log.info("ready", streams=len(self._people))
 
     async def _prepare(self) -> None:
-        await asyncio.to_thread(self._assembly.warm_up)
+        with compiling_told(self._tell_of_compiling):
+            await asyncio.to_thread(self._assembly.warm_up)
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
@@ -120,6 +122,11 @@ class LiveParticipants:
             await asyncio.sleep(TICK_S)
             self._controllers.tick()
             self._proposer.tick()
+
+    def _tell_of_compiling(self) -> None:
+        if self._not_ready != COMPILING:
+            self._not_ready = COMPILING
+            _log.info("preparing", what=COMPILING)
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""

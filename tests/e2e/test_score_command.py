@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from focusloop_process import command, run_focusloop
+from written_files import wave_uv, write_edf, write_openbci
 
 HEADER = ["t_s", "value", "raw", "valid", "reason", "confidence", "quality", "calibrated"]
 
@@ -96,6 +97,60 @@ def test_what_cannot_be_done_is_one_sentence(muse: Path, arguments: tuple[str, .
     assert done.returncode == code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_span_beyond_the_end_is_told(muse: Path) -> None:
+    beyond = run_focusloop("score", str(muse), "--calibrate-from", f"{muse}@500:530")
+    assert beyond.returncode == 1
+    assert "baseline refused: too_short" in beyond.stderr
+    assert "ends after 120 s, and the span begins at 500 s" in beyond.stderr
+    assert beyond.stdout == ""
+    partly = run_focusloop("score", str(muse), "--calibrate-from", f"{muse}@90:150", "--force-baseline")
+    assert partly.returncode == 0, partly.stderr
+    assert "ends after 120 s, the span that was asked for would go to 150 s" in partly.stderr
+    assert "of clean rest" in partly.stderr
+
+
+def test_a_file_whose_electrodes_nobody_named_says_so_and_what_to_do(tmp_path: Path) -> None:
+    path = write_openbci(tmp_path / "session.txt", wave_uv(2500, 8))
+    done = run_focusloop("score", str(path))
+    assert done.returncode == 0, done.stderr
+    assert {row["reason"] for row in table(done.stdout)} == {"unassigned"}
+    assert "--montage" in done.stderr
+    assert "8 names" in done.stderr
+    named = run_focusloop("score", str(path), "--montage", "Fp1,Fp2,C3,C4,P7,P8,O1,O2")
+    assert "unassigned" not in named.stdout
+    assert "--montage" not in named.stderr
+
+
+def test_a_montage_that_names_one_of_nineteen_channels_is_refused(tmp_path: Path) -> None:
+    labels = [
+        "Fp1",
+        "Fp2",
+        "F3",
+        "F4",
+        "F7",
+        "F8",
+        "T3",
+        "T4",
+        "C3",
+        "C4",
+        "T5",
+        "T6",
+        "P3",
+        "P4",
+        "O1",
+        "O2",
+        "Fz",
+        "Cz",
+        "Pz",
+    ]
+    path = write_edf(tmp_path / "rest.edf", wave_uv(2500, 19), labels)
+    done = run_focusloop("score", str(path), "--montage", "Fp1")
+    assert done.returncode == 2
+    assert "the montage names 1 of 19 EEG channels" in done.stderr
+    assert "--channels" in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_file_that_is_none_names_itself(tmp_path: Path) -> None:
