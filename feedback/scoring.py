@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from bci.clock import ClockAnchor, lsl_now_s
@@ -53,11 +54,19 @@ class ScoringSink:
         self._outlets = outlets
         self._store = store
         self._anchor = ClockAnchor.now()
-        self._later: deque[tuple[str, Callable[[], None]]] = deque()
+        self._later: deque[tuple[str, Callable[[], None], Future[None]]] = deque()
 
-    def on_worker(self, stream: str, work: Callable[[], None]) -> None:
-        """Have something done to a stream between two frames: the worker alone touches scorers and calibrations."""
-        self._later.append((stream, work))
+    def on_worker(self, stream: str, work: Callable[[], None]) -> Future[None]:
+        """Have something done to a stream between two frames: the worker alone touches scorers and calibrations.
+
+        Returns
+        -------
+        Future
+            Done once the worker has; it carries the error that the work raised.
+        """
+        done: Future[None] = Future()
+        self._later.append((stream, work, done))
+        return done
 
     def publish(self, stream: str, topic: str, fields: Mapping[str, Any], *, wake: bool = True) -> None:
         """Send a message, once there is a hub; any thread."""
@@ -156,11 +165,14 @@ class ScoringSink:
     def _catch_up(self) -> dict[str, Exception]:
         failures: dict[str, Exception] = {}
         while self._later:
-            stream, work = self._later.popleft()
+            stream, work, done = self._later.popleft()
             try:
                 work()
             except Exception as error:
                 failures[stream] = error
+                done.set_exception(error)
+            else:
+                done.set_result(None)
         return failures
 
     def _tell(self, person: Participant, due: Due, score: FocusScore) -> None:
