@@ -26,7 +26,7 @@ const percent = (value) => (value === null || value === undefined ? "–" : `${M
 const nowS = () => performance.now() / 1000;
 const trace = new Trace(at("trace"));
 const electrodes = new Electrodes(at("channels"), at("channels-none"));
-const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
+const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), proposals: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
 function takeToken() {
@@ -92,7 +92,7 @@ function welcome(message, send) {
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
   send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
-  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty"] });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty", "proposal"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
 }
@@ -108,6 +108,7 @@ function choose(stream) {
   }
   state.stream = stream;
   showDifficulty();
+  showProposal();
   showView();
 }
 
@@ -197,6 +198,23 @@ function showDifficulty() {
   say("difficulty-said", newest.reason);
 }
 
+function showProposal() {
+  const proposed = state.proposals.get(state.stream);
+  at("proposal").hidden = !proposed;
+  say("proposal-said", "");
+  if (proposed) say("proposal-text", proposed.text);
+}
+
+function answerProposal(accepted) {
+  const { stream } = state;
+  const { kind } = state.proposals.get(stream);
+  attempt("proposal-said", async () => {
+    await api("POST", `/streams/${encodeURIComponent(stream)}/proposals`, { kind, accepted });
+    state.proposals.delete(stream);
+    showProposal();
+  });
+}
+
 function showOrigin(origin) {
   const words = {
     simulator: "SIMULATED: these scores come from a simulated participant, not from a person.",
@@ -263,6 +281,11 @@ const handlers = {
     if (message.stream === state.stream) showDifficulty();
   },
 
+  proposal(message) {
+    state.proposals.set(message.stream, message);
+    if (message.stream === state.stream) showProposal();
+  },
+
   calibration(message) {
     if (message.stream !== state.stream) return;
     const dialog = at("rest");
@@ -303,6 +326,8 @@ const cancel = () => attempt("calibration-said", async () => {
   await api("DELETE", own("/calibration"));
 });
 at("rest-cancel").onclick = cancel;
+at("proposal-accept").onclick = () => answerProposal(true);
+at("proposal-refuse").onclick = () => answerProposal(false);
 at("rest").addEventListener("cancel", (event) => { event.preventDefault(); cancel(); });
 at("pause").onclick = () => attempt("calibration-said", async () => {
   await api("PUT", own("/paused"), { paused: !state.views.get(state.stream)?.paused });

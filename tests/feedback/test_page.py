@@ -254,3 +254,15 @@ def test_faults_and_slider_show_what_holds_after_a_reload_and_survive_each_other
     stale.click()
     expect(stale).to_have_attribute("aria-pressed", "false")
     assert service.participants.simulated["p01"] == (None, None)
+
+
+def test_a_proposal_is_shown_with_its_reason_and_can_be_refused(service: LiveService, page: Page) -> None:
+    visit(page, service)
+    expect(page.locator("#proposal")).to_be_hidden()
+    told = {"kind": "rest", "text": "25 minutes without a rest: time for one.", "evidence": {"worked_s": 1500.0}}
+    service.hub.publish("p01", "proposal", {"t_unix_s": 1.0, "t_lsl_s": 1.0, **told})
+    expect(page.locator("#proposal-text")).to_have_text("25 minutes without a rest: time for one.")
+    shoot(page, "proposal")
+    page.get_by_role("button", name="Not now").click()
+    expect(page.locator("#proposal")).to_be_hidden()
+    assert service.participants.answers == [("p01", "rest", False)]
