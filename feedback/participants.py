@@ -15,11 +15,17 @@ from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceErro
 from feedback.assembly import HOP_S, Assembly
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun, check_phases
+from feedback.controller import Controller, ControllerSettings
+from feedback.controllers import Controllers, DifficultyOutlet
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
+from feedback.service.schemas import SendTrial, SetController
+from feedback.service.trial_clock import Stamp
+from feedback.trial_desk import TrialDesk
+from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
 from inference.scorer import StreamScorer
 from streaming.defects import Place
@@ -55,13 +61,21 @@ class LiveParticipants:
     def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
         self._config = config
         self._metrics = metrics
-        self._outlets = tuple(outlets)
+        self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
+        self._controllers = Controllers(
+            self._journal,
+            lambda stream, topic, fields: self._sink.publish(stream, topic, fields),
+            [one for one in outlets if isinstance(one, DifficultyOutlet)],
+        )
+        self._desk = TrialDesk(self._controllers, self._journal)
+        self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._people: dict[str, Participant] = {}
         self._assembly = Assembly(config.service, self._store, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store)
         self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
         self._boot: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
         self._configured = [(wish, self._enter(wish)) for wish in config.participants]
         metrics.before_scrape(self._refresh_metrics)
@@ -73,7 +87,10 @@ class LiveParticipants:
         self._sink.hub = hub
         self._not_ready = "the signal path is being compiled (once; up to a minute)"
         self._engine.start()
+        for wish, _ in self._configured:
+            self._give_controller(wish)
         self._boot = asyncio.create_task(self._open_configured())
+        self._ticking = asyncio.create_task(self._controllers.run(), name="controllers")
 
     async def _open_configured(self) -> None:
         _log.info("preparing", what=self._not_ready)
@@ -96,10 +113,12 @@ class LiveParticipants:
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
-        if self._boot is not None:
-            self._boot.cancel()
-            await asyncio.gather(self._boot, return_exceptions=True)
+        running = [task for task in (self._boot, self._ticking) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        await asyncio.to_thread(self._journal.close)
         for outlet in self._outlets:
             outlet.close()
 
@@ -125,6 +144,7 @@ class LiveParticipants:
             id=stream, sources=tuple(sources), montage=tuple(montage) if montage else None, model=model
         )
         person = self._enter(wish)
+        self._give_controller(wish)
         self._begin(person)
         await asyncio.wait([asyncio.wrap_future(person.answered)], timeout=OPEN_WAIT_S)
         if person.status.state == "failed":
@@ -248,6 +268,39 @@ class LiveParticipants:
             person.start_over(fresh)
             self._begin(person)
 
+    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
+        """Take an answered trial in, once."""
+        loop = asyncio.get_running_loop()
+
+        def on_disk() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lambda: kept(repeated))
+
+        repeated = self._desk.accept(trial, stamp, on_disk)
+
+    def set_controller(self, stream: str, asked: SetController) -> dict[str, Any]:
+        """Give a stream a difficulty controller, or change the one it has."""
+        self._person(stream)
+        return self._controllers.set(stream, ControllerSettings(asked.policy, asked.target, asked.limits, asked.params))
+
+    def controller(self, stream: str) -> dict[str, Any]:
+        """Show a stream's controller."""
+        self._person(stream)
+        return self._controllers.view(stream) or {"state": "none"}
+
+    def end_controller(self, stream: str) -> None:
+        """Take a stream's controller away."""
+        self._person(stream)
+        self._controllers.end(stream)
+
+    def _give_controller(self, wish: ParticipantConfig) -> None:
+        asked = wish.controller
+        if asked is None:
+            self._controllers.reopen(wish.id)
+        else:
+            settings = ControllerSettings(asked.policy, asked.target, asked.limits, asked.params)
+            self._controllers.set(wish.id, settings)
+
     async def devices(self) -> Mapping[str, Any]:
         """Say what is here and what could be."""
         from bci.devices import here, possible
@@ -278,6 +331,9 @@ class LiveParticipants:
         if wish.id in self._people:
             msg = f"there is a stream '{wish.id}' already; take another id, or DELETE it first"
             raise ConflictError(msg)
+        if wish.controller is not None:
+            asked = wish.controller
+            Controller(wish.id, ControllerSettings(asked.policy, asked.target, asked.limits, asked.params))  # or refuse
         person = self._people[wish.id] = self._assembly.participant(wish)
         return person
 

@@ -104,20 +104,29 @@ def _number(value: float | None) -> str:
 
 @contextmanager
 def _output(path: Path | None) -> Generator[TextIO]:
-    """Write whole or not at all: the table appears under its name when it is complete."""
+    """Write whole or not at all: the table appears under its name when it is complete.
+
+    A device or a pipe is written to as the rows come; a link stays one, and what it points to is replaced.
+    """
     if path is None:
         yield sys.stdout
         return
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", newline="", encoding="utf-8") as stream:
-            yield stream
-        part.replace(path)
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            with target.open("w", newline="", encoding="utf-8") as stream:
+                yield stream
+            return
+        part = target.with_name(target.name + ".part")
+        try:
+            with part.open("w", newline="", encoding="utf-8") as stream:
+                yield stream
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}"
         raise FileFormatError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _summarise(tally: Counter[str], scorer: RecordingScorer) -> None:

@@ -26,7 +26,7 @@ const percent = (value) => (value === null || value === undefined ? "–" : `${M
 const nowS = () => performance.now() / 1000;
 const trace = new Trace(at("trace"));
 const electrodes = new Electrodes(at("channels"), at("channels-none"));
-const state = { token: "", stream: null, views: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
+const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
 function takeToken() {
@@ -92,7 +92,7 @@ function welcome(message, send) {
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
   send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
-  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration"] });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
 }
@@ -107,6 +107,7 @@ function choose(stream) {
     for (const id of ["calibration-said", "simulator-said"]) say(id, "");
   }
   state.stream = stream;
+  showDifficulty();
   showView();
 }
 
@@ -139,6 +140,7 @@ async function refreshView(stream) {
 function removed(stream) {
   state.views.delete(stream);
   electrodes.forget(stream);
+  state.difficulties.delete(stream);
   if (stream !== state.stream) { choose(state.stream); return; }
   choose([...state.views.keys()][0] ?? null);
   noScore(state.stream ? `${stream} was closed; this is ${state.stream}.` : `${stream} was closed; there is no participant.`);
@@ -185,6 +187,15 @@ function baselineWords(view) {
   const { eyes, clean_s, age_s } = view.baseline;
   const age = age_s < 90 ? "just now" : age_s < 5400 ? `${Math.round(age_s / 60)} min ago` : age_s < 129600 ? `${Math.round(age_s / 3600)} h ago` : `${Math.round(age_s / 86400)} days ago`;
   return `In use: ${Math.round(clean_s)} s with eyes ${eyes}, taken ${age}.`;
+}
+
+function showDifficulty() {
+  const newest = state.difficulties.get(state.stream);
+  at("difficulty").hidden = !newest;
+  if (!newest) return;
+  at("level").value = newest.level;
+  say("level-shown", `${newest.level.toFixed(2)} (${newest.policy}, aims at ${percent(newest.target)} correct)`);
+  say("difficulty-said", newest.reason);
 }
 
 function showOrigin(origin) {
@@ -246,6 +257,11 @@ const handlers = {
   quality(message) {
     electrodes.add(message.stream, message.channels, nowS());
     if (message.stream === state.stream) electrodes.show(state.stream, flowing(state.views.get(state.stream)), nowS());
+  },
+
+  difficulty(message) {
+    state.difficulties.set(message.stream, message);
+    if (message.stream === state.stream) showDifficulty();
   },
 
   calibration(message) {

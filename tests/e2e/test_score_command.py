@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from focusloop_process import run_focusloop
+from focusloop_process import command, run_focusloop
 
 HEADER = ["t_s", "value", "raw", "valid", "reason", "confidence", "quality", "calibrated"]
 
@@ -108,3 +112,50 @@ def test_nothing_half_written_is_left(muse: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert not folder.exists()
+
+
+needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="devices, pipes and links of Unix")
+
+
+@needs_unix
+def test_a_link_stays_a_link_and_its_target_gets_the_table(muse: Path, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    real.write_text("old")
+    link.symlink_to(real)
+    done = run_focusloop("score", str(muse), "--out", str(link))
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink()
+    assert len(table(real.read_text())) > 1000
+    assert {path.name for path in tmp_path.iterdir()} == {"real.csv", "link.csv"}
+
+
+@needs_unix
+def test_a_pipe_gets_the_table_and_stays_a_pipe(muse: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(command("score", str(muse), "--out", str(pipe)), stderr=subprocess.PIPE) as process:
+        rows = table(pipe.read_text())
+        assert process.wait(60.0) == 0
+    assert len(rows) > 1000
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_device_is_one_sentence_and_stays_what_it_is(muse: Path) -> None:
+    done = run_focusloop("score", str(muse), "--out", "/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "focusloop score: /dev/full cannot be written: No space left on device"
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [("score", ""), ("models",), ("devices", "--wait", "0.2")])
+def test_a_full_standard_output_is_one_sentence(muse: Path, arguments: tuple[str, ...]) -> None:
+    given = [argument or str(muse) for argument in arguments]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command(*given), stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    says = f"focusloop {arguments[0]}: standard output cannot be written: No space left on device"
+    assert done.stderr.splitlines()[-1] == says
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -107,8 +107,23 @@ def test_pause_and_simulator(http: httpx.Client, service: LiveService) -> None:
     assert_problem(http.put("/v1/streams/other/simulator", json={"attention": 0.5}), 409, "conflict")
 
 
-def test_what_later_versions_bring_is_said(http: httpx.Client) -> None:
-    assert_problem(http.put("/v1/streams/p01/controller", json={"policy": "staircase"}), 501, "later_version")
+def test_a_controller_is_given_shown_and_ended(http: httpx.Client) -> None:
+    path = "/v1/streams/p01/controller"
+    assert http.get(path).json() == {"state": "none"}
+    asked = {
+        "policy": "fused",
+        "target": 0.8,
+        "limits": {"d_min": -3},
+        "params": {"guess_rate": 0.5, "use_focus": False},
+    }
+    assert http.put(path, json=asked).json()["target"] == 0.8
+    assert http.get(path).json()["policy"] == "fused"
+    assert http.delete(path).status_code == 204
+    assert http.get(path).json() == {"state": "none"}
+    assert_problem(http.put(path, json={"policy": "staircase"}), 422, "config")
+    assert_problem(http.put(path, json={"target": "high"}), 422, "bad_request")
+    assert_problem(http.put(path, json={"aim": 0.8}), 422, "bad_request")
+    assert_problem(http.put("/v1/streams/nobody/controller", json={}), 404, "no_such_stream")
 
 
 def test_a_participants_token_reads_one_stream(http: httpx.Client, service: LiveService) -> None:
