@@ -181,7 +181,7 @@ class LiveParticipants:
         open_index = self._open_index(person.scorer)
         run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases), open_index)
         self._sink.on_worker(stream, run.begin)
-        self._sink.publish(stream, "calibration", run.fields())
+        self._sink.tell_calibration(stream, run)
         return run.fields()
 
     def _open_index(self, scorer: StreamScorer) -> float | None:
@@ -210,7 +210,7 @@ class LiveParticipants:
     def _cancel(self, stream: str, run: CalibrationRun) -> None:
         if run.state == "running":  # it may have ended meanwhile
             run.cancel()
-            self._sink.publish(stream, "calibration", run.fields())
+            self._sink.tell_calibration(stream, run)
 
     async def confirm_baseline(self, stream: str) -> None:
         """Use again the baseline that ended because the headset was off."""
