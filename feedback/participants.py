@@ -195,7 +195,7 @@ class LiveParticipants:
         open_index = self._open_index(person.scorer)
         run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases), open_index)
         self._sink.on_worker(stream, run.begin)
-        self._sink.publish(stream, "calibration", run.fields())
+        self._sink.tell_calibration(stream, run)
         return run.fields()
 
     def _open_index(self, scorer: StreamScorer) -> float | None:
@@ -224,7 +224,7 @@ class LiveParticipants:
     def _cancel(self, stream: str, run: CalibrationRun) -> None:
         if run.state == "running":  # it may have ended meanwhile
             run.cancel()
-            self._sink.publish(stream, "calibration", run.fields())
+            self._sink.tell_calibration(stream, run)
 
     async def confirm_baseline(self, stream: str) -> None:
         """Use again the baseline that ended because the headset was off."""
@@ -266,6 +266,21 @@ class LiveParticipants:
                 manual.set_fault(fault)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+
+    async def _plug_in_another(self, person: Participant, attention: float) -> None:
+        """Take a headset that has never sent, for only such a one has `no_data`."""
+        from bci.sources.simulator import ManualSimulator
+
+        fresh = ManualSimulator(person.uri)
+        fresh.set_attention(attention)
+        fresh.set_fault("no_data")
+        if person.calibration is not None and person.calibration.state == "running":
+            await self.cancel_calibration(person.id)
+        person.source = fresh  # what is asked meanwhile is asked of it
+        await asyncio.to_thread(self._engine.remove, person.id)
+        if self._people.get(person.id) is person:
+            person.start_over(fresh)
+            self._begin(person)
 
     def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         """Take an answered trial in, once."""
@@ -309,21 +324,6 @@ class LiveParticipants:
         else:
             settings = ControllerSettings(asked.policy, asked.target, asked.limits, asked.params)
             self._controllers.set(wish.id, settings)
-
-    async def _plug_in_another(self, person: Participant, attention: float) -> None:
-        """Take a headset that has never sent, for only such a one has `no_data`."""
-        from bci.sources.simulator import ManualSimulator
-
-        fresh = ManualSimulator(person.uri)
-        fresh.set_attention(attention)
-        fresh.set_fault("no_data")
-        if person.calibration is not None and person.calibration.state == "running":
-            await self.cancel_calibration(person.id)
-        person.source = fresh  # what is asked meanwhile is asked of it
-        await asyncio.to_thread(self._engine.remove, person.id)
-        if self._people.get(person.id) is person:
-            person.start_over(fresh)
-            self._begin(person)
 
     async def devices(self) -> Mapping[str, Any]:
         """Say what is here and what could be."""

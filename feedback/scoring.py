@@ -73,6 +73,11 @@ class ScoringSink:
         if self.hub is not None:
             self.hub.publish(stream, topic, fields, wake=wake)
 
+    def tell_calibration(self, stream: str, run: CalibrationRun) -> None:
+        """Say how far a calibration is, or how it ended."""
+        run.end_told = run.state != "running"
+        self.publish(stream, "calibration", run.fields())
+
     def due(self, batch: Sequence[DueFrames]) -> dict[str, Exception]:
         """Score whatever fell due, in one model call for each model; an error stays with the stream it belongs to."""
         failures = self._catch_up()
@@ -160,7 +165,7 @@ class ScoringSink:
         run = person.calibration
         if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
             run.starve()
-            self.publish(person.id, "calibration", run.fields())
+            self.tell_calibration(person.id, run)
 
     def _catch_up(self) -> dict[str, Exception]:
         failures: dict[str, Exception] = {}
@@ -184,12 +189,12 @@ class ScoringSink:
         person.valid_frames += score.valid
         self._send_score(person, score)
         run, hub = person.calibration, self.hub
-        if run is not None and run.state == "running":
+        if run is not None and not run.end_told:
             changed = run.step(score, time.time())
             if run.finished:
                 self._adopt(person, run)
-            if changed or due.frame.hop % 12 == 0:
-                self.publish(person.id, "calibration", run.fields())
+            if changed or run.state != "running" or due.frame.hop % 12 == 0:
+                self.tell_calibration(person.id, run)
         if hub is not None and person.quality_due(now_s):
             labels = due.scorer.labels
             self.publish(person.id, "quality", quality_fields(due.frame, labels, self._anchor))

@@ -141,6 +141,7 @@ async function refreshView(stream) {
 function removed(stream) {
   state.views.delete(stream);
   electrodes.forget(stream);
+  state.difficulties.delete(stream);
   if (stream !== state.stream) { choose(state.stream); return; }
   choose([...state.views.keys()][0] ?? null);
   noScore(state.stream ? `${stream} was closed; this is ${state.stream}.` : `${stream} was closed; there is no participant.`);
