@@ -1,5 +1,6 @@
 // The live page: listens to one participant, says what is so, and never shows an old score as a new one.
 
+import { Explanation } from "./explanation.js";
 import { Trace } from "./trace.js";
 
 const SILENT_AFTER_S = 2.5;
@@ -27,6 +28,7 @@ const FLAGS = {
 const at = (id) => document.getElementById(id);
 const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`);
 const trace = new Trace(at("trace"));
+const explanation = new Explanation(at("explanation"), at("explanation-none"));
 const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
@@ -93,7 +95,7 @@ function welcome(message, send) {
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
   send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
-  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty"] });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty", "explanation"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
 }
@@ -102,7 +104,7 @@ function choose(stream) {
   const select = at("stream");
   select.replaceChildren(...[...state.views.keys()].map((id) => new Option(id, id, false, id === stream)));
   at("chooser").hidden = state.views.size < 2;
-  if (stream !== state.stream) { trace.clear(); at("channels").replaceChildren(); }
+  if (stream !== state.stream) { trace.clear(); explanation.clear(); at("channels").replaceChildren(); }
   state.stream = stream;
   showDifficulty();
   showView();
@@ -174,6 +176,7 @@ function showOrigin(origin) {
 }
 
 function noScore(words) {
+  explanation.clear();
   say("value", "–");
   at("value").classList.add("none");
   at("value").setAttribute("aria-valuetext", "no valid score");
@@ -200,6 +203,10 @@ const handlers = {
     say("relative", message.relative === null ? "–" : message.relative > 0.6 ? "above usual" : message.relative < 0.4 ? "below usual" : "as usual");
     say("confidence", percent(message.confidence));
     say("quality", percent(message.quality));
+  },
+
+  explanation(message) {
+    if (message.stream === state.stream) explanation.show(message);
   },
 
   status(message) {

@@ -30,7 +30,7 @@ from feedback.service.schemas import (
 from feedback.service.settings import ServiceSettings, is_loopback
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
-_PAGE_FILES = {"": "index.html", "page.js": "page.js", "trace.js": "trace.js", "page.css": "page.css"}
+_PAGE_FILES = {"": "index.html"} | {name: name for name in ("page.js", "trace.js", "explanation.js", "page.css")}
 
 
 @dataclass(frozen=True, slots=True)
