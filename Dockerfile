@@ -8,6 +8,7 @@ COPY inference inference
 COPY feedback feedback
 COPY models models
 COPY firmware_profiles firmware_profiles
+COPY clients clients
 RUN python -m venv /opt/focusloop && /opt/focusloop/bin/pip install --no-cache-dir --constraint constraints.txt .
 
 FROM python:3.11-slim-bookworm AS base

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("VENV", ROOT / ".venv"))
@@ -29,8 +31,28 @@ def install(extra: str) -> None:
     print("installing (once; some minutes, about 1 GB)", flush=True)
     target = f"{ROOT}[{extra}]" if extra else str(ROOT)
     constraints = ["--constraint", str(ROOT / "constraints.txt")]
-    subprocess.run([BIN / "python", "-m", "pip", "install", "-q", *constraints, "-e", target], check=True)
+    run([str(BIN / "python"), "-m", "pip", "install", "-q", *constraints, "-e", target])
     stamp.write_text(wanted, "utf-8")
+
+
+def run(command: list[str]) -> None:
+    """Run a program to its end; whatever ends this one before ends that, and what it has started."""
+    with subprocess.Popen(command, start_new_session=os.name == "posix") as process:
+        try:
+            code = process.wait()
+        except BaseException:
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGTERM)
+            else:
+                process.terminate()
+            raise
+    if code:
+        raise subprocess.CalledProcessError(code, command)
+
+
+def end(_number: int, _frame: object) -> NoReturn:
+    """Turn SIGTERM into an exception, so that what was started is ended, too."""
+    sys.exit(143)
 
 
 def main() -> int:
@@ -41,15 +63,21 @@ def main() -> int:
     if sys.version_info < (3, 11):
         print(f"focusloop needs Python 3.11 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, end)
     try:
         install(args.install or "")
     except subprocess.CalledProcessError as error:
         print(f"the installation failed (exit code {error.returncode}); the lines above say why", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if args.install:
         return 0
+    command = [str(BIN / "focusloop"), "demo", *rest]
+    if os.name == "posix":
+        os.execv(command[0], command)  # noqa: S606 - so that signals reach the demo itself
     try:
-        return subprocess.run([BIN / "focusloop", "demo", *rest], check=False).returncode
+        return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 130
 

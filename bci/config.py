@@ -38,6 +38,15 @@ class ServiceConfig(_Strict):
     providers: tuple[Literal["tensorrt", "cuda", "cpu"], ...] | None = None
 
 
+class ControllerConfig(_Strict):
+    """`[participant.controller]`: how difficulty follows; the names are judged where policies are known."""
+
+    policy: str = "fused"
+    target: float | None = None
+    limits: dict[str, float] = Field(default_factory=dict)
+    params: dict[str, bool | float] = Field(default_factory=dict)
+
+
 class ParticipantConfig(_Strict):
     """`[[participant]]`: one person in front of focusloop."""
 
@@ -46,6 +55,7 @@ class ParticipantConfig(_Strict):
     montage: tuple[str, ...] | None = None
     model: str | None = None
     baseline: str | None = Field(default=None, description="a recording of the person's rest, `rest.edf@0:30`")
+    controller: ControllerConfig | None = None
 
 
 class Config(_Strict):

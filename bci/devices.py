@@ -19,6 +19,9 @@ from bci.profiles import load_profiles, match_lsl
 _CONNECT_S = 3.0
 """What connecting to the system's Bluetooth may take beside listening."""
 
+SCORES = "Focus"
+"""Type of the LSL streams that scores leave by."""
+
 Way = Literal["lsl", "serial", "bluetooth"]
 
 
@@ -33,7 +36,7 @@ class HereDevice:
     name
         One line for a person: what it says it is, and where.
     uri
-        What to paste after `--source`; empty for a stream of text, which is no source.
+        What to paste after `--source`; empty for what is no source: a stream of text, or of our own scores.
     profile
         Id of the firmware profile that it fits; None where none does.
     note
@@ -176,12 +179,16 @@ def _note(profile: FirmwareProfile, siblings: Iterable[str] = ()) -> str:
 
 
 def _lsl_streams(wait_s: float, known_peers: Sequence[str]) -> list[HereDevice]:
-    from bci.streams import find_streams  # liblsl is loaded only where somebody looks
+    from bci.lsl.describe import OURS  # liblsl is loaded only where somebody looks
+    from bci.streams import find_streams
 
     found: list[HereDevice] = []
     for stream in find_streams(wait_s, known_peers):
         if stream.is_text:
             found.append(HereDevice("lsl", str(stream), "", None, "holds text (markers), no samples"))
+            continue
+        if stream.kind == SCORES and stream.name.startswith(f"{OURS}-"):
+            found.append(HereDevice("lsl", str(stream), "", None, "scores that a focusloop service sends, no source"))
             continue
         profile = match_lsl(stream.name, stream.kind, stream.n_channels)
         found.append(HereDevice("lsl", str(stream), stream.uri, profile.id if profile is not None else None))

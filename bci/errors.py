@@ -75,6 +75,10 @@ class BaselineRefusedError(FocusloopError):
         self.code = code
 
 
+class NotInstalledError(FocusloopError):
+    """What was asked for needs a library that the base install leaves out."""
+
+
 class ConflictError(FocusloopError):
     """What was asked for is already there, or already running."""
 

@@ -152,8 +152,8 @@ def assign_montage(spec: StreamSpec, labels: Sequence[str]) -> StreamSpec:
     spec
         A stream; its channels of kind `eeg` are named in their order, the others are left as they are.
     labels
-        Electrode names; `-` skips a channel. Channels beyond the last label lose whatever position they had: who gives
-        a montage gives all of it.
+        Electrode names; `-` skips a channel. Free electrodes beyond the last label are skipped too; where the stream
+        names its channels itself a montage names all of them anew, so that none is lost by accident.
 
     Returns
     -------
@@ -163,13 +163,21 @@ def assign_montage(spec: StreamSpec, labels: Sequence[str]) -> StreamSpec:
     Raises
     ------
     MontageError
-        If a name is unknown or given twice, there are more names than EEG channels, or none names an electrode.
+        If a name is unknown or given twice, there are more names than EEG channels, or fewer where the channels have
+        names already, or none names an electrode.
     """
     eeg = [i for i, channel in enumerate(spec.channels) if channel.kind == "eeg"]
     if len(labels) > len(eeg):
         msg = f"{spec.device}: the montage names {len(labels)} electrodes, but there are {len(eeg)} EEG channels"
         raise MontageError(msg)
     named = parse_labels(labels, device=spec.device)
+    dropped = [spec.channels[i].label for i in eeg[len(labels) :] if spec.channels[i].position_m is not None]
+    if dropped:
+        msg = (
+            f"{spec.device}: the montage names {len(labels)} of {len(eeg)} EEG channels, and {_few(dropped)} would be "
+            "lost; name all of them ('-' skips one), or leave the montage out (`score --channels` chooses some)"
+        )
+        raise MontageError(msg)
     channels = list(spec.channels)
     for place, i in enumerate(eeg):
         label = named[place] if place < len(named) else None
@@ -216,6 +224,11 @@ def parse_labels(labels: Sequence[str], *, device: str = "montage") -> list[str 
         msg = f"{device}: the montage names no electrode on the head; for example montage=Fp1,Fp2,C3,C4"
         raise MontageError(msg)
     return named
+
+
+def _few(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:4])
+    return f"{shown} and {len(labels) - 4} more" if len(labels) > 4 else shown
 
 
 def _unknown(text: str) -> str:

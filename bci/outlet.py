@@ -70,6 +70,7 @@ def publish(
     name: str | None = None,
     kind: str | None = None,
     source_id: str | None = None,
+    on_open: Callable[[pylsl.StreamInfo], None] | None = None,
     on_chunk: Callable[[Chunk], None] | None = None,
 ) -> int:
     """Read an open source and send its samples, with their stamps, until it ends or somebody stops it.
@@ -84,6 +85,8 @@ def publish(
         Set to end; noticed within 0.2 s.
     name, kind, source_id
         As in `outlet_info`.
+    on_open
+        Told once, when the outlet can be found, what it announces.
     on_chunk
         Told of each chunk after it was sent.
 
@@ -99,7 +102,10 @@ def publish(
     """
     configure()
     spec = source.spec
-    outlet = pylsl.StreamOutlet(outlet_info(spec, name=name, kind=kind, source_id=source_id), max_buffered=30)
+    info = outlet_info(spec, name=name, kind=kind, source_id=source_id)
+    outlet = pylsl.StreamOutlet(info, max_buffered=30)
+    if on_open is not None:
+        on_open(info)
     min_samples = max(1, round(spec.nominal_rate_hz * _CHUNK_S))
     sent = 0
     while not stop.is_set():

@@ -83,7 +83,8 @@ def parse_uri(text: str) -> SourceUri:
     Raises
     ------
     UriError
-        For an unknown scheme, a parameter without value or given twice, or an empty target where one is needed.
+        For an unknown scheme, a parameter without value or given twice, an empty target where one is needed, or a
+        character that no path and no name can hold.
     """
     scheme, colon, rest = text.strip().partition(":")
     if not colon or scheme not in SCHEMES:
@@ -110,6 +111,9 @@ def parse_uri(text: str) -> SourceUri:
             msg = f"'{text}': parameter '{key}' {'is given twice' if key in params else 'has no value'}"
             raise UriError(msg)
         params[key] = value
+    if not all(part.isprintable() for part in (target, *params.values())):
+        msg = f"{text!r}: holds a control character"
+        raise UriError(msg)
     montage = params.pop("montage", None)
     labels = tuple(part.strip() for part in montage.split(",")) if montage is not None else None
     return SourceUri(scheme, target, MappingProxyType(params), labels, text)

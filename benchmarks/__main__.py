@@ -20,6 +20,7 @@ from benchmarks.table import Row, Setting, markdown
 
 NAMES = (
     "latency",
+    "trial_to_difficulty",
     "hop_cost",
     "model_cost",
     "many_streams",

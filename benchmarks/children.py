@@ -101,6 +101,10 @@ class Service:
         return times.user + times.system
 
     def post(self, path: str, body: dict[str, Any]) -> None:
+        """Say something over HTTP; see `put`."""
+        self.put(path, body, method="POST")
+
+    def put(self, path: str, body: dict[str, Any], *, method: str = "PUT") -> None:
         """Say something over HTTP.
 
         Raises
@@ -112,6 +116,7 @@ class Service:
             self.url + path,
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+            method=method,
         )
         try:
             urllib.request.urlopen(request, timeout=60.0).close()  # noqa: S310

@@ -28,12 +28,16 @@ from streaming.pipeline import Pipeline
 Indices = dict[str, dict[EyeState, float]]
 """Alpha index by person and state."""
 
+Parts = dict[tuple[str, EyeState], list[list[float]]]
+"""Alpha indices of each stretch of a person in a state: a recording, or half of a table's windows."""
+
 
 def rows(setting: Setting) -> list[Row]:
     if not setting.data_dir.is_dir():
         return [Row("state of the eyes on labelled people", "", "null", f"no {setting.data_dir}")]
-    people = _band_powers(setting.data_dir / "eyes-features" / "closed_vs_open.csv")
-    people |= _recordings(setting.data_dir / "openbci-luab")
+    table = _band_powers(setting.data_dir / "eyes-features" / "closed_vs_open.csv")
+    recordings = _recordings(setting.data_dir / "openbci-luab")
+    people = _by_person(table | recordings)
     both = {name: found for name, found in people.items() if len(found) == 2}
     found: list[Row] = []
     for state, other in (("open", "closed"), ("closed", "open")):
@@ -51,10 +55,29 @@ def rows(setting: Setting) -> list[Row]:
         found.append(
             Row(f"baseline {state}, then eyes {other}: mismatch missed", "", str(missed), f"of {len(both)} people")
         )
-    return found
+    return [*found, _against_own("whole head at rest", table), _against_own("openbci-luab", recordings)]
 
 
-def _band_powers(path: Path) -> Indices:
+def _against_own(name: str, parts: Parts) -> Row:
+    """Judge closed eyes against another stretch of the same person's open ones."""
+    wrongly: list[bool] = []
+    missed: list[bool] = []
+    for (person, state), stretches in parts.items():
+        for i, stretch in enumerate(stretches):
+            for j, opened in enumerate(parts.get((person, "open"), [])):
+                if state == "open" and i == j:
+                    continue
+                denied = denies(float(np.mean(stretch)), "closed", float(np.mean(opened)))
+                (wrongly if state == "closed" else missed).append(denied if state == "closed" else not denied)
+    return Row(
+        f"baseline with eyes closed, own open eyes known, {name}: refused though closed / taken though open",
+        "",
+        f"{sum(wrongly)} / {sum(missed)}",
+        f"of {len(wrongly)} / {len(missed)} pairs of stretches",
+    )
+
+
+def _band_powers(path: Path) -> Parts:
     powers: dict[tuple[str, EyeState], list[float]] = defaultdict(list)
     if path.is_file():
         with path.open(newline="") as file:
@@ -62,27 +85,29 @@ def _band_powers(path: Path) -> Indices:
                 theta, alpha, beta = (float(line[f"{band}_power"]) for band in ("theta", "alpha", "beta"))
                 state: EyeState = "closed" if line["condition"] == "eyes_closed" else "open"
                 powers[f"features {line['subject']}", state].append(math.log(alpha / (theta + alpha + beta)))
-    return _by_person({key: float(np.mean(values)) for key, values in powers.items()})
+    return {key: [values[: len(values) // 2], values[len(values) // 2 :]] for key, values in powers.items()}
 
 
-def _recordings(folder: Path) -> Indices:
+def _recordings(folder: Path) -> Parts:
     columns = [i for i, (low, high) in enumerate(SCHEMA.bands_hz) if low >= 4.0 and high <= 30.0]
     alpha = AlphaIndex([SCHEMA.bands_hz[i] for i in columns])
-    found: dict[tuple[str, EyeState], list[float]] = defaultdict(list)
+    found: Parts = defaultdict(list)
     for path in sorted(folder.glob("*.txt")):
         state: EyeState = "closed" if "_closed_" in path.name else "open"
         recording = read_recording(path, montage=LUAB)
         pipeline = Pipeline(recording.spec, hop_s=HOP_S)
+        stretch: list[float] = []
+        found[path.name.split("_")[0], state].append(stretch)
         for chunk in recording.chunks(round(recording.spec.nominal_rate_hz)):
             for frame in filter(lambda one: one.settled, pipeline.process(chunk)):
                 index = alpha.of(relative_log_power(frame.values[:, columns]), frame.quality >= USABLE)
                 if index is not None:
-                    found[path.name.split("_")[0], state].append(index)
-    return _by_person({key: float(np.mean(values)) for key, values in found.items()})
+                    stretch.append(index)
+    return dict(found)
 
 
-def _by_person(indices: dict[tuple[str, EyeState], float]) -> Indices:
+def _by_person(parts: Parts) -> Indices:
     people: Indices = defaultdict(dict)
-    for (name, state), index in indices.items():
-        people[name][state] = index
+    for (name, state), stretches in parts.items():
+        people[name][state] = float(np.mean([index for stretch in stretches for index in stretch]))
     return dict(people)

@@ -11,8 +11,9 @@ from bci.montage import eeg_channel
 from bci.types import Channel, Chunk, StreamSpec
 from benchmarks.outlets import eeg_like
 from benchmarks.table import Row, Setting
+from inference.batch import BatchScorer
 from inference.bundle import DEFAULT_MODEL, find_model
-from inference.scorer import BatchScorer, StreamScorer
+from inference.scorer import StreamScorer
 from inference.session import FocusSession, channel_bucket
 from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline

@@ -18,9 +18,10 @@ from feedback.display import DisplayTap
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from inference.baseline import Baseline, rebind
+from inference.batch import BatchScorer
 from inference.bundle import DEFAULT_MODEL, find_model
 from inference.offline import RecordingScorer, parse_span
-from inference.scorer import BatchScorer, StreamScorer, check_features
+from inference.scorer import StreamScorer, check_features
 from inference.session import PROVIDERS, FocusSession, choose_providers
 from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline

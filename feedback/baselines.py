@@ -6,8 +6,6 @@ import hashlib
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from inference.baseline import Baseline, Owner
 
 
@@ -52,12 +50,17 @@ class BaselineStore:
         note: str | None = None
         for path in sorted(self._folder.glob(f"{_digest(owner.participant)}-*.json")):
             try:
-                baseline = Baseline.model_validate_json(path.read_text("utf-8"))
-            except (OSError, ValidationError) as error:
+                baseline = Baseline.model_validate_json(path.read_bytes())
+            except (OSError, ValueError) as error:  # no text, no JSON, or not a baseline's
                 note = f"the stored baseline {path.name} cannot be read ({type(error).__name__}); calibrate again"
                 continue
             if owner.fits(baseline):
                 fitting.append(baseline)
+            elif owner.matches(baseline):
+                note = (
+                    f"a baseline of {baseline.device} ({', '.join(baseline.labels)}) exists, but {baseline.model} has "
+                    "been trained anew since it was taken: not used; calibrate again"
+                )
             elif baseline.participant == owner.participant:
                 note = (
                     f"a baseline of {baseline.device} ({', '.join(baseline.labels)}, {baseline.model}) exists, but it "
@@ -68,12 +71,27 @@ class BaselineStore:
         return max(fitting, key=lambda b: (b.eyes == "open", b.taken_unix_s)), None
 
     def delete(self, owner: Owner) -> int:
-        """Remove the baselines that fit; gives how many there were."""
+        """Remove the baselines that fit, and damaged ones of the same person, which nobody can use any more.
+
+        Returns
+        -------
+        int
+            How many there were that fitted.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be read or removed.
+        """
         removed = 0
         for path in self._folder.glob(f"{_digest(owner.participant)}-*.json"):
-            baseline = Baseline.model_validate_json(path.read_text("utf-8"))
-            if owner.fits(baseline):
-                path.unlink()
+            try:
+                fits = owner.fits(Baseline.model_validate_json(path.read_bytes()))
+            except ValueError:
+                path.unlink(missing_ok=True)
+                continue
+            if fits:
+                path.unlink(missing_ok=True)
                 removed += 1
         return removed
 

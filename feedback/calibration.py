@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bci.errors import BaselineRefusedError, ConfigError
-from inference.baseline import Baseline, RestCollector
+from inference.baseline import Baseline, RestCollector, refuse_other_eyes
 from inference.scorer import StreamScorer
 from inference.types import EyeState, FocusScore
 
@@ -46,11 +46,14 @@ class CalibrationRun:
         Clean seconds that each phase asks for.
     phases
         Names from `PHASES`, in order.
+    open_index
+        Alpha index of the same person's rest with open eyes; None where there is none.
     """
 
     scorer: StreamScorer
     seconds: float
     phases: tuple[str, ...]
+    open_index: float | None = None
     state: State = "running"
     code: str | None = None
     message: str = ""
@@ -128,7 +131,13 @@ class CalibrationRun:
     def _end_phase(self, collector: RestCollector, now_unix_s: float) -> None:
         earlier = sum(self._earlier) / len(self._earlier) if self._earlier else None
         try:
-            baseline = collector.finish(now_unix_s, asked_eyes=PHASES[self.phase], earlier_score=earlier)
+            baseline = collector.finish(
+                now_unix_s, asked_eyes=PHASES[self.phase], earlier_score=earlier, open_index=self.open_index
+            )
+            if baseline.eyes == "open":
+                self.open_index = baseline.alpha_index
+                for closed in self.taken:  # closed eyes came first: only now can they be held against open ones
+                    refuse_other_eyes(closed.alpha_index, closed.eyes, self.open_index)
         except BaselineRefusedError as refusal:
             self._leave("refused", refusal.code, str(refusal))
             return

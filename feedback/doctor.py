@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib
+import json
 import os
 import shutil
 import socket
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from bci.config import ServiceConfig
-from bci.errors import FocusloopError
+from bci.errors import ConfigError, FocusloopError
 
 _LIBRARIES = ("numpy", "scipy", "numba", "pylsl", "brainflow", "mne", "pyxdf", "fastapi", "uvicorn", "websockets")
 _ENOUGH_BYTES = 500_000_000
@@ -96,7 +98,11 @@ def _signal_path() -> Iterator[Finding]:
 def _models(service: ServiceConfig) -> Iterator[Finding]:
     from inference.listing import list_models
 
-    listed = list_models(service.models_dir)
+    try:
+        listed = list_models(service.models_dir)
+    except ConfigError as error:
+        yield Finding("broken", "models", str(error), "correct --models-dir or FOCUSLOOP_MODELS_DIR, or leave it out")
+        return
     if not any(model["usable"] for model in listed):
         yield Finding("broken", "models", "none can be used", "reinstall, or train one with `focusloop train`")
     for model in listed:
@@ -140,9 +146,26 @@ def _port(host: str, port: int) -> Finding:
         try:
             probe.bind((host, port))
         except OSError as error:
+            ours = _running(host, port)
+            if ours:
+                return Finding("ok", f"port {port}", f"{ours} is running there")
             mend = "stop what uses it, or serve with --port"
             return Finding("broken", f"port {port}", error.strerror or str(error), mend)
     return Finding("ok", f"port {port}", "free")
+
+
+def _running(host: str, port: int) -> str:
+    """Name the focusloop that answers on a port; empty where none does."""
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asked for, not bound
+    connection = http.client.HTTPConnection(asked, port, timeout=2.0)
+    try:
+        connection.request("GET", "/healthz")
+        server = json.loads(connection.getresponse().read(1000))["server"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return ""
+    finally:
+        connection.close()
+    return str(server) if str(server).startswith("focusloop/") else ""
 
 
 def _clock() -> Finding:

@@ -14,10 +14,12 @@ from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
 from inference.baseline import Baseline
+from inference.batch import BatchScorer
 from inference.bundle import ModelBundle
-from inference.scorer import BatchScorer, StreamScorer
+from inference.scorer import StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore, Reason
+from streaming.defects import Place
 from streaming.features import FeatureSchema
 from streaming.pipeline import Pipeline
 from streaming.types import StreamStatus
@@ -63,6 +65,9 @@ class Participant:
     """Stamp of the newest sample that came, LSL clock."""
     silent_told_s: float = float("-inf")
     quality_told_s: float = float("-inf")
+    internal_errors: int = 0
+    """Errors that nobody expected and that belong to this stream."""
+    last_internal_error: str | None = None
     valid_frames: int = 0
     scored_frames: int = 0
 
@@ -150,7 +155,13 @@ class Participant:
             "baseline": scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None,
             "baseline_ended": bool(scorer and scorer.ended_baseline),
             "fallbacks": fallbacks,
+            "internal_errors": {"count": self.internal_errors, "last": self.last_internal_error},
         }
+
+    def note_internal_error(self, place: Place, error: Exception) -> None:
+        """Keep what happened for the view; from any thread."""
+        self.internal_errors += 1
+        self.last_internal_error = f"{place}: {type(error).__name__}: {error}"
 
     def quality_due(self, now_s: float) -> bool:
         """Say whether half a second has passed since quality and bands were last told."""

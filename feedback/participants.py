@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,16 +20,29 @@ from bci.errors import (
 from feedback.assembly import HOP_S, Assembly
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun, check_phases
-from feedback.outlets.port import Outlet
+from feedback.controller import Controller, ControllerSettings
+from feedback.controllers import Controllers
+from feedback.outlets.port import EventOutlet, Outlet
 from feedback.participant import Participant
+from feedback.proposer import Proposer
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
+from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
+from feedback.service.trial_clock import Stamp
+from feedback.trial_desk import TrialDesk, moment
+from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
+from inference.scorer import StreamScorer
+from streaming.compiled import compiling_told
+from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA
+from streaming.reader import sentence
 
 OPEN_WAIT_S = 3.0
+TICK_S = 1.0
+COMPILING = "the signal path is being compiled (once; up to a minute)"
 
 _log = structlog.get_logger("focusloop.participants")
 
@@ -55,13 +68,19 @@ class LiveParticipants:
     def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
         self._config = config
         self._metrics = metrics
-        self._outlets = tuple(outlets)
+        self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
+        self._event_outlets = [one for one in outlets if isinstance(one, EventOutlet)]
+        self._controllers = Controllers(self._journal, self._tell)
+        self._proposer = Proposer(self._tell, self._baseline_age_s)
+        self._desk = TrialDesk(self._controllers, self._proposer, self._journal, self._tell)
+        self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers, self._proposer)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._people: dict[str, Participant] = {}
         self._assembly = Assembly(config.service, self._store, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store)
-        self._engine = Engine(self._sink, hop_s=HOP_S, observe=metrics.observe)
+        self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
         self._boot: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
         self._configured = [(wish, self._enter(wish)) for wish in config.participants]
         metrics.before_scrape(self._refresh_metrics)
@@ -71,26 +90,52 @@ class LiveParticipants:
     async def startup(self, hub: Hub) -> None:
         """Start the engine; kernels are compiled and sources opened in the background."""
         self._sink.hub = hub
-        self._not_ready = "the signal path is being compiled (once; up to a minute)"
+        self._not_ready = "the signal path is being prepared"
         self._engine.start()
+        for wish, _ in self._configured:
+            self._give_controller(wish)
         self._boot = asyncio.create_task(self._open_configured())
+        self._ticking = asyncio.create_task(self._tick(), name="controllers")
 
     async def _open_configured(self) -> None:
-        _log.info("preparing", what=self._not_ready)
-        await asyncio.to_thread(self._assembly.warm_up)
+        try:
+            await self._prepare()
+        except Exception as error:  # a task of its own: nobody waits for it
+            self._not_ready = f"the service cannot be made ready: {sentence(error)}"
+            _log.exception("not ready")
+            self._defect("start", None, error)
+            return
+        self._not_ready = ""
+        _log.info("ready", streams=len(self._people))
+
+    async def _prepare(self) -> None:
+        with compiling_told(self._tell_of_compiling):
+            await asyncio.to_thread(self._assembly.warm_up)
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
             self._begin(person)
-        self._not_ready = ""
-        _log.info("ready", streams=len(self._people))
+
+    async def _tick(self) -> None:
+        """Let silence and tiredness be noticed."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._controllers.tick()
+            self._proposer.tick()
+
+    def _tell_of_compiling(self) -> None:
+        if self._not_ready != COMPILING:
+            self._not_ready = COMPILING
+            _log.info("preparing", what=COMPILING)
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
-        if self._boot is not None:
-            self._boot.cancel()
-            await asyncio.gather(self._boot, return_exceptions=True)
+        running = [task for task in (self._boot, self._ticking) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        await asyncio.to_thread(self._journal.close)
         for outlet in self._outlets:
             outlet.close()
 
@@ -116,6 +161,7 @@ class LiveParticipants:
             id=stream, sources=tuple(sources), montage=tuple(montage) if montage else None, model=model
         )
         person = self._enter(wish)
+        self._give_controller(wish)
         self._begin(person)
         await asyncio.wait([asyncio.wrap_future(person.answered)], timeout=OPEN_WAIT_S)
         if person.status.state == "failed":
@@ -149,10 +195,16 @@ class LiveParticipants:
         if person.scorer.unassigned:
             msg = f"nobody has said where the electrodes of '{stream}' are; give a montage first"
             raise ConflictError(msg)
-        run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases))
-        self._sink.on_worker(run.begin)
+        open_index = self._open_index(person.scorer)
+        run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases), open_index)
+        self._sink.on_worker(stream, run.begin)
         self._sink.publish(stream, "calibration", run.fields())
         return run.fields()
+
+    def _open_index(self, scorer: StreamScorer) -> float | None:
+        """Find this person's alpha with open eyes: of the baseline in use, or of a stored one that fits."""
+        known = (scorer.baseline, self._store.find(scorer.owner)[0])  # `find` gives open eyes first
+        return next((one.alpha_index for one in known if one is not None and one.eyes == "open"), None)
 
     def calibration(self, stream: str) -> dict[str, Any]:
         """Show the running or last calibration, and the baseline in use."""
@@ -167,10 +219,10 @@ class LiveParticipants:
         person = self._person(stream)
         run, scorer = person.calibration, person.scorer
         if run is not None and run.state == "running":
-            self._sink.on_worker(lambda: self._cancel(stream, run))
+            self._sink.on_worker(stream, lambda: self._cancel(stream, run))
         if forget and scorer is not None and scorer.baseline is not None:
             self._store.delete(scorer.owner)
-            self._sink.on_worker(lambda: scorer.use_baseline(None))
+            self._sink.on_worker(stream, lambda: scorer.use_baseline(None))
 
     def _cancel(self, stream: str, run: CalibrationRun) -> None:
         run.cancel()
@@ -182,7 +234,7 @@ class LiveParticipants:
         if scorer is None or scorer.ended_baseline is None:
             msg = f"'{stream}' has no baseline that ended because the headset was off"
             raise ConflictError(msg)
-        self._sink.on_worker(scorer.confirm_baseline)
+        self._sink.on_worker(stream, scorer.confirm_baseline)
 
     def set_paused(self, stream: str, paused: bool) -> None:
         """Pause or resume scoring."""
@@ -206,6 +258,49 @@ class LiveParticipants:
         except ValueError as error:
             raise ConfigError(str(error)) from error
 
+    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
+        """Take an answered trial in, once."""
+        loop = asyncio.get_running_loop()
+
+        def on_disk() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lambda: kept(repeated))
+
+        repeated = self._desk.accept(trial, stamp, on_disk)
+
+    def accept_marker(self, marker: SendMarker, stamp: Stamp) -> None:
+        """Tell everyone who listens of a marker."""
+        self._tell(marker.stream, "marker", {**moment(stamp), "label": marker.label})
+
+    def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
+        """Take a person's answer to a proposal in."""
+        self._person(stream)
+        self._proposer.answer(stream, answer.kind, accepted=answer.accepted)
+        _log.info("proposal answered", stream=stream, kind=answer.kind, accepted=answer.accepted)
+
+    def set_controller(self, stream: str, asked: SetController) -> dict[str, Any]:
+        """Give a stream a difficulty controller, or change the one it has."""
+        self._person(stream)
+        return self._controllers.set(stream, ControllerSettings(asked.policy, asked.target, asked.limits, asked.params))
+
+    def controller(self, stream: str) -> dict[str, Any]:
+        """Show a stream's controller."""
+        self._person(stream)
+        return self._controllers.view(stream) or {"state": "none"}
+
+    def end_controller(self, stream: str) -> None:
+        """Take a stream's controller away."""
+        self._person(stream)
+        self._controllers.end(stream)
+
+    def _give_controller(self, wish: ParticipantConfig) -> None:
+        asked = wish.controller
+        if asked is None:
+            self._controllers.reopen(wish.id)
+        else:
+            settings = ControllerSettings(asked.policy, asked.target, asked.limits, asked.params)
+            self._controllers.set(wish.id, settings)
+
     async def devices(self) -> Mapping[str, Any]:
         """Say what is here and what could be."""
         from bci.devices import here, possible
@@ -221,10 +316,24 @@ class LiveParticipants:
         """List the models that are found, verified or with what is wrong with them."""
         return list_models(self._config.service.models_dir)
 
+    def _defect(self, place: Place, stream: str | None, error: Exception) -> None:
+        self._metrics.count_internal_error(place)
+        person = self._people.get(stream) if stream is not None else None
+        if person is not None:
+            person.note_internal_error(place, error)
+
+    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        self._sink.publish(stream, topic, fields)
+        for outlet in self._event_outlets:
+            outlet.on_event(stream, topic, fields)
+
+    def _baseline_age_s(self, stream: str) -> float | None:
+        scorer = self._person(stream).scorer
+        baseline = scorer.baseline if scorer is not None else None
+        return None if baseline is None else baseline.age_s(time.time())
+
     def _refresh_metrics(self) -> None:
-        stats = self._engine.stats()
-        self._metrics.set_errors(stats.errors)
-        for stream, lane in stats.streams.items():
+        for stream, lane in self._engine.stats().streams.items():
             self._metrics.set_queue_depth(stream, lane.queued)
             self._metrics.set_lost(stream, self._people[stream].status.lost_samples if stream in self._people else 0)
 
@@ -232,6 +341,9 @@ class LiveParticipants:
         if wish.id in self._people:
             msg = f"there is a stream '{wish.id}' already; take another id, or DELETE it first"
             raise ConflictError(msg)
+        if wish.controller is not None:
+            asked = wish.controller
+            Controller(wish.id, ControllerSettings(asked.policy, asked.target, asked.limits, asked.params))  # or refuse
         person = self._people[wish.id] = self._assembly.participant(wish)
         return person
 

@@ -16,7 +16,9 @@ from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
-from inference.scorer import BatchScorer, Due
+from feedback.state_log import log_change
+from inference.batch import BatchScorer
+from inference.scorer import Due
 from inference.types import FocusScore
 from streaming.features import SCHEMA
 from streaming.lane import Due as DueFrames
@@ -51,20 +53,20 @@ class ScoringSink:
         self._outlets = outlets
         self._store = store
         self._anchor = ClockAnchor.now()
-        self._later: deque[Callable[[], None]] = deque()
+        self._later: deque[tuple[str, Callable[[], None]]] = deque()
 
-    def on_worker(self, work: Callable[[], None]) -> None:
-        """Have something done between two frames: scorers and calibrations are touched by the worker alone."""
-        self._later.append(work)
+    def on_worker(self, stream: str, work: Callable[[], None]) -> None:
+        """Have something done to a stream between two frames: the worker alone touches scorers and calibrations."""
+        self._later.append((stream, work))
 
     def publish(self, stream: str, topic: str, fields: Mapping[str, Any], *, wake: bool = True) -> None:
         """Send a message, once there is a hub; any thread."""
         if self.hub is not None:
             self.hub.publish(stream, topic, fields, wake=wake)
 
-    def due(self, batch: Sequence[DueFrames]) -> None:
-        """Score whatever fell due, in one model call for each model."""
-        self._catch_up()
+    def due(self, batch: Sequence[DueFrames]) -> dict[str, Exception]:
+        """Score whatever fell due, in one model call for each model; an error stays with the stream it belongs to."""
+        failures = self._catch_up()
         begun = time.perf_counter()
         waiting: dict[BatchScorer, list[tuple[Participant, Due]]] = {}
         for item in batch:
@@ -72,20 +74,37 @@ class ScoringSink:
             if person is None or person.scorer is None:
                 continue
             prepared = waiting.setdefault(person.batch, [])
-            prepared += [(person, person.scorer.prepare(frame)) for frame in item.frames]
+            try:
+                prepared += [(person, person.scorer.prepare(frame)) for frame in item.frames]
+            except Exception as error:
+                failures[person.id] = error
         for batch_scorer, pairs in waiting.items():
-            scores = batch_scorer.score([due for _, due in pairs])
+            outcomes = batch_scorer.score_each([due for _, due in pairs])
             self._metrics.observe("model", time.perf_counter() - begun)
-            for (person, due), score in zip(pairs, scores, strict=True):
-                self._tell(person, due, score)
+            for (person, due), outcome in zip(pairs, outcomes, strict=True):
+                if person.id not in failures:
+                    self._conclude(person, due, outcome, failures)
         if self.hub is not None:
             self.hub.wake()
+        return failures
+
+    def _conclude(
+        self, person: Participant, due: Due, outcome: FocusScore | Exception, failures: dict[str, Exception]
+    ) -> None:
+        if isinstance(outcome, Exception):
+            failures[person.id] = outcome
+            return
+        try:
+            self._tell(person, due, outcome)
+        except Exception as error:
+            failures[person.id] = error
 
     def status(self, stream_id: str, status: StreamStatus) -> None:
         """Publish a change of state."""
         person = self._people.get(stream_id)
         if person is None:
             return
+        log_change(stream_id, person.status, status)
         person.status = status
         if status.state != "connecting" and not person.answered.done():
             person.answered.set_result(None)
@@ -111,25 +130,38 @@ class ScoringSink:
         if hub.wants(stream_id, "spectrum") and (fields := person.display.spectrum(chunk, self._anchor)):
             self.publish(stream_id, "spectrum", fields)
 
-    def tick(self, now_s: float) -> None:
+    def tick(self, now_s: float) -> dict[str, Exception]:
         """Say once a second that nothing comes, and why."""
-        self._catch_up()
+        failures = self._catch_up()
         self._anchor = ClockAnchor.now()
         for person in list(self._people.values()):
-            score = person.silence(now_s)
-            if score is None:
-                continue
-            self._send_score(person, score)
-            if self.hub is not None:
-                self.hub.wake()
-            run = person.calibration
-            if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
-                run.starve()
-                self.publish(person.id, "calibration", run.fields())
+            try:
+                self._notice_silence(person, now_s)
+            except Exception as error:
+                failures[person.id] = error
+        return failures
 
-    def _catch_up(self) -> None:
+    def _notice_silence(self, person: Participant, now_s: float) -> None:
+        score = person.silence(now_s)
+        if score is None:
+            return
+        self._send_score(person, score)
+        if self.hub is not None:
+            self.hub.wake()
+        run = person.calibration
+        if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
+            run.starve()
+            self.publish(person.id, "calibration", run.fields())
+
+    def _catch_up(self) -> dict[str, Exception]:
+        failures: dict[str, Exception] = {}
         while self._later:
-            self._later.popleft()()
+            stream, work = self._later.popleft()
+            try:
+                work()
+            except Exception as error:
+                failures[stream] = error
+        return failures
 
     def _tell(self, person: Participant, due: Due, score: FocusScore) -> None:
         now_s = lsl_now_s()

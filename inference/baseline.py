@@ -30,8 +30,8 @@ class Baseline(BaseModel):
 
     Parameters
     ----------
-    participant, device, labels, model, eyes
-        Where any of them differs, the baseline is not used.
+    participant, device, labels, model, model_sha256, eyes
+        Where any of them differs, the baseline is not used. The checksum is empty in files of before it was kept.
     mean
         (channels, bands) natural-log shares.
     alpha_index
@@ -48,6 +48,7 @@ class Baseline(BaseModel):
     device: str
     labels: tuple[str, ...]
     model: str
+    model_sha256: str = ""
     eyes: EyeState
     mean: tuple[tuple[float, ...], ...]
     alpha_index: float
@@ -87,20 +88,27 @@ class Owner:
         Scored electrodes, in order.
     model
         `name@version`.
+    model_sha256
+        Of its graph: one that was trained anew under its old version is another model.
     bands
-        That the model sees; 0 where nobody asks. One trained anew under its old version may see others.
+        That the model sees; 0 where nobody asks.
     """
 
     participant: str
     device: str
     labels: tuple[str, ...]
     model: str
+    model_sha256: str = ""
     bands: int = 0
 
     def fits(self, baseline: Baseline) -> bool:
         """Tell whether a stored baseline may be used again."""
         if self.bands and any(len(row) != self.bands for row in baseline.mean):
             return False
+        return self.matches(baseline) and self.model_sha256 == baseline.model_sha256
+
+    def matches(self, baseline: Baseline) -> bool:
+        """Tell whether person, headset, electrodes and the model's name are the same, whatever it was trained on."""
         return (baseline.participant, baseline.device, baseline.labels, baseline.model) == (
             self.participant,
             self.device,
@@ -110,9 +118,31 @@ class Owner:
 
 
 _OTHER_EYES: dict[EyeState, tuple[str, str, str]] = {
-    "open": ("closed", "strong as with closed eyes", "look at the cross with open eyes"),
-    "closed": ("open", "weak as with open eyes", "keep the eyes closed"),
+    "open": ("closed", "as strong as with closed eyes", "look at the cross with open eyes"),
+    "closed": ("open", "as weak as with open eyes", "keep the eyes closed"),
 }
+
+
+def refuse_other_eyes(index: float, asked: EyeState, open_index: float | None) -> None:
+    """Refuse a rest whose alpha says that the eyes were not as they were asked to be.
+
+    Parameters
+    ----------
+    index, asked, open_index
+        As in `inference.eyes.denies`.
+
+    Raises
+    ------
+    BaselineRefusedError
+        `eye_state`.
+    """
+    if not denies(index, asked, open_index):
+        return
+    seems, like, do = _OTHER_EYES[asked]
+    if asked == "closed" and open_index is not None:
+        like = "no stronger than in your own rest with open eyes"
+    msg = f"the eyes seem to have been {seems} (alpha is {like}); {do} and calibrate again"
+    raise BaselineRefusedError("eye_state", msg)
 
 
 class RestCollector:
@@ -162,7 +192,14 @@ class RestCollector:
         if index is not None:
             self._indices.append(index)
 
-    def finish(self, now_unix_s: float, *, asked_eyes: EyeState | None, earlier_score: float | None = None) -> Baseline:
+    def finish(
+        self,
+        now_unix_s: float,
+        *,
+        asked_eyes: EyeState | None,
+        earlier_score: float | None = None,
+        open_index: float | None = None,
+    ) -> Baseline:
         """Make the baseline.
 
         Parameters
@@ -173,6 +210,8 @@ class RestCollector:
             State that the person was asked for; None where nobody said (a recording): then it is judged.
         earlier_score
             Mean score of this rest against the person's earlier baseline, None where there is none.
+        open_index
+            Alpha index of the same owner's rest with open eyes, None where there is none.
 
         Raises
         ------
@@ -190,10 +229,8 @@ class RestCollector:
             raise BaselineRefusedError("too_short", msg)
         alpha = float(np.mean(self._indices))
         eyes = asked_eyes or eye_state(alpha)
-        if asked_eyes is not None and denies(alpha, asked_eyes):
-            seems, like, do = _OTHER_EYES[asked_eyes]
-            msg = f"the eyes seem to have been {seems} (alpha is as {like}); {do} and calibrate again"
-            raise BaselineRefusedError("eye_state", msg)
+        if asked_eyes is not None:
+            refuse_other_eyes(alpha, asked_eyes, open_index)
         if earlier_score is not None and earlier_score > TASK_SCORE:
             msg = (
                 f"this rest scores {earlier_score:.2f} against the earlier baseline: it looks like a task; look at the "
@@ -208,6 +245,7 @@ class RestCollector:
             device=self._owner.device,
             labels=self._owner.labels,
             model=self._owner.model,
+            model_sha256=self._owner.model_sha256,
             eyes=eyes,
             mean=tuple(tuple(float(v) for v in row) for row in mean.astype(np.float32)),
             alpha_index=alpha,

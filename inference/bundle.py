@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bci.errors import ModelError
+from bci.errors import ConfigError, ModelError
 
 DEFAULT_MODEL = "focus-attention@1.0.0"
 
@@ -152,7 +152,16 @@ def model_folders(models_dir: Path | None = None) -> list[Path]:
 
 
 def find_models(models_dir: Path | None = None) -> dict[str, Path]:
-    """List models by `name@version`; the first folder of the search order wins. Nothing is verified yet."""
+    """List models by `name@version`; the first folder of the search order wins. Nothing is verified yet.
+
+    Raises
+    ------
+    ConfigError
+        If `models_dir` is no folder.
+    """
+    if models_dir is not None and not models_dir.is_dir():
+        msg = f"{models_dir}: no such folder; --models-dir takes one that holds <name>/<version>/model.toml"
+        raise ConfigError(msg)
     found: dict[str, Path] = {}
     for root in model_folders(models_dir):
         for manifest in sorted(root.glob("*/*/model.toml")):

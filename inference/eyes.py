@@ -26,6 +26,10 @@ SURELY_OPEN_BELOW = -1.5
 """A calibration that asked for the other state is refused beyond these; few people look so in the state asked for
 (`python -m benchmarks eye_state` counts them)."""
 
+LEAST_RISE = 0.25
+"""Where the same person's open eyes are known, closed ones have to raise the index by this at least, half of `CHANGE`.
+Those whose alpha does not rise lose little: no score could be told to stand against the wrong state."""
+
 CHANGE = 0.5
 """A change of the index against the baseline that says that the eyes opened or closed."""
 
@@ -70,9 +74,23 @@ def eye_state(index: float) -> EyeState:
     return "closed" if index > CLOSED_ABOVE else "open"
 
 
-def denies(index: float, asked: EyeState) -> bool:
-    """Tell whether a rest shows clearly that the eyes were not as the person was asked to keep them."""
-    return index > SURELY_CLOSED_ABOVE if asked == "open" else index < SURELY_OPEN_BELOW
+def denies(index: float, asked: EyeState, open_index: float | None = None) -> bool:
+    """Tell whether a rest shows clearly that the eyes were not as the person was asked to keep them.
+
+    Parameters
+    ----------
+    index
+        Of the rest.
+    asked
+        State that the person was asked for.
+    open_index
+        Of the same person, headset and montage with open eyes, which closed ones are held against; None where it is
+        not known: then people in general are. Open eyes are always held against people in general: they are the
+        default, and who has no alpha to lose must not be locked out.
+    """
+    if asked == "open":
+        return index > SURELY_CLOSED_ABOVE
+    return index < SURELY_OPEN_BELOW if open_index is None else index - open_index < LEAST_RISE
 
 
 def contradicts(index: float, baseline_index: float, baseline_eyes: EyeState) -> bool:

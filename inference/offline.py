@@ -13,8 +13,9 @@ from bci.files import Recording
 from bci.montage import canonical_label
 from bci.types import Channel, Chunk, StreamSpec
 from inference.baseline import Baseline, RestCollector, rebind
+from inference.batch import BatchScorer
 from inference.bundle import ModelBundle
-from inference.scorer import BatchScorer, StreamScorer
+from inference.scorer import StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore
 from streaming.features import SCHEMA
@@ -35,6 +36,13 @@ class Span:
 
     start_s: float = 0.0
     stop_s: float | None = None
+
+
+def span_note(recording: Recording, span: Span) -> str:
+    """Say where a span reaches beyond the end of its recording; empty where it does not."""
+    if span.stop_s is None or span.stop_s <= recording.duration_s + 1.0:
+        return ""
+    return f"ends after {recording.duration_s:.0f} s, the span that was asked for would go to {span.stop_s:g} s"
 
 
 def parse_span(text: str) -> tuple[Path, Span]:
@@ -124,6 +132,12 @@ class RecordingScorer:
         BaselineRefusedError
             `too_short`, `too_noisy` or `other_headset`.
         """
+        if span.start_s >= recording.duration_s:
+            msg = (
+                f"{recording.spec.device} ends after {recording.duration_s:.0f} s, and the span begins at "
+                f"{span.start_s:g} s; choose one within the recording, for example @0:30"
+            )
+            raise BaselineRefusedError("too_short", msg)
         scorer, pipeline, spec = self._begin(recording)
         if scorer.unassigned:
             msg = f"{spec.device}: nobody has said where its electrodes are; give `montage=` with the file"

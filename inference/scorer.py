@@ -1,4 +1,4 @@
-"""From feature frames to focus scores: one `StreamScorer` a person, one `BatchScorer` for all of them."""
+"""From feature frames to the windows and scores of one person; the model is asked in `inference.batch`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from inference.bundle import ModelBundle
 from inference.eyes import SMOOTHING_S, AlphaIndex, contradicts
 from inference.history import FrameHistory, Window
 from inference.normalise import Features, RunningMean
-from inference.session import MAX_BATCH, FocusSession, channel_bucket
 from inference.smoothing import ScoreTrack
 from inference.types import FocusScore, Reason
 from inference.validity import RULES, judge
@@ -124,7 +123,7 @@ class StreamScorer:
         self.paused = False
         self.check_baseline = True
         self.labels = labels
-        self.owner = Owner(participant, spec.device, labels, bundle.id, len(columns))
+        self.owner = Owner(participant, spec.device, labels, bundle.id, card.sha256, len(columns))
         self.positions_m = np.array([c.position_m or (0.0, 0.0, 0.0) for c in channels], np.float32)
         self.index = AlphaIndex(card.bands_hz)
         self.hop_s = hop_s
@@ -291,56 +290,3 @@ def _interpolate(x: float, at: Sequence[float], values: Sequence[float]) -> floa
         return values[min(right, len(at) - 1)]
     share = (x - at[right - 1]) / (at[right] - at[right - 1])
     return values[right - 1] + share * (values[right] - values[right - 1])
-
-
-class BatchScorer:
-    """Scores the windows of many streams in as few model calls as their channel counts allow.
-
-    Parameters
-    ----------
-    session
-        The loaded model; all scorers share it.
-    """
-
-    def __init__(self, session: FocusSession) -> None:
-        self.session = session
-        self.calls = 0
-
-    def score(self, dues: Sequence[Due]) -> list[FocusScore]:
-        """Score windows; the order of one stream's windows is the order of time.
-
-        Returns
-        -------
-        One score for each window, in the order given.
-        """
-        groups: dict[int, list[int]] = {}
-        for position, due in enumerate(dues):
-            if due.x is not None:
-                groups.setdefault(channel_bucket(due.x.shape[0]), []).append(position)
-        said: dict[int, tuple[float, float]] = {}
-        for bucket, positions in groups.items():
-            for start in range(0, len(positions), MAX_BATCH):
-                self._run(dues, positions[start : start + MAX_BATCH], bucket, said)
-        return [
-            due.scorer.finish(due, *said[position]) if due.reason is None else due.scorer.refuse(due, due.reason)
-            for position, due in enumerate(dues)
-        ]
-
-    def _run(
-        self, dues: Sequence[Due], positions: Sequence[int], bucket: int, said: dict[int, tuple[float, float]]
-    ) -> None:
-        x, where, mask = self.session.inputs(len(positions), bucket)
-        mask[:] = True
-        for row, position in enumerate(positions):
-            due = dues[position]
-            assert due.x is not None  # noqa: S101 - only windows with x are grouped
-            channels = due.x.shape[0]
-            x[row, :channels] = due.x
-            x[row, channels:] = 0.0
-            where[row, :channels] = due.scorer.positions_m
-            where[row, channels:] = 0.0
-            mask[row, :channels] = ~due.window.usable
-        output = self.session.run(x, where, mask)
-        self.calls += 1
-        for row, position in enumerate(positions):
-            said[position] = (float(output.logit[row]), float(output.ood[row]))

@@ -10,7 +10,8 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,20 @@ class Compiled:
 
 _lock = threading.Lock()
 _done: dict[tuple[str, str, str], Compiled] = {}
+_listeners: list[Callable[[], None]] = []
+
+
+@contextmanager
+def compiling_told(tell: Callable[[], None]) -> Generator[None]:
+    """Have `tell` called, on the thread that compiles, before each kernel that is compiled meanwhile.
+
+    What comes from the cache is not told: it takes no time worth a word.
+    """
+    _listeners.append(tell)
+    try:
+        yield
+    finally:
+        _listeners.remove(tell)
 
 
 def data_folder() -> Path:
@@ -127,8 +142,18 @@ def _register(calls: tuple[Callable[..., Any], ...]) -> None:
 
 def _njit(function: Callable[..., Any], signature: str, *, cache: bool) -> Callable[..., Any]:
     import numba
+    from numba.core import event
 
-    return numba.njit(signature, nogil=True, cache=cache, fastmath=False, error_model="numpy")(function)
+    class Told(event.Listener):
+        def on_start(self, event: object) -> None:
+            for tell in tuple(_listeners):
+                tell()
+
+        def on_end(self, event: object) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Told()):
+        return numba.njit(signature, nogil=True, cache=cache, fastmath=False, error_model="numpy")(function)
 
 
 def _first_line(error: Exception) -> str:

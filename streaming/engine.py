@@ -6,8 +6,7 @@ import logging
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from bci.clock import lsl_now_s
 from bci.errors import ConflictError, FocusloopError, NoSuchStreamError
 from bci.source import Source
 from bci.types import Chunk, SourceState
+from streaming.defects import Place, Report, report_nothing
 from streaming.lane import Due, Lane, LaneStats, PipelineFactory
 from streaming.mailbox import Box, Mailbox
 from streaming.reader import Arrived, Connecting, Demand, Ended, Item, Opened, Reader, Removed, sentence
@@ -29,8 +29,15 @@ TICK_S = 0.25
 class EngineSink(Protocol):
     """What the engine hands on. Every call comes on the worker's thread, one at a time."""
 
-    def due(self, batch: Sequence[Due]) -> None:
-        """Take all hops that have fallen due, of every stream, in one call."""
+    def due(self, batch: Sequence[Due]) -> Mapping[str, Exception]:
+        """Take all hops that have fallen due, of every stream, in one call.
+
+        Returns
+        -------
+        Mapping
+            The errors, by the stream that each belongs to: the engine fails those and no other. A sink that raises
+            leaves it open whose fault it was, and fails the whole batch.
+        """
         ...
 
     def chunk(self, stream_id: str, chunk: Chunk) -> None:
@@ -41,8 +48,8 @@ class EngineSink(Protocol):
         """Take what a stream says of itself: at once when its state or detail changes, numbers once a second."""
         ...
 
-    def tick(self, now_s: float) -> None:
-        """Notice that time goes on (LSL clock), four times a second."""
+    def tick(self, now_s: float) -> Mapping[str, Exception]:
+        """Notice that time goes on (LSL clock), four times a second; gives errors as `due` does."""
         ...
 
 
@@ -56,9 +63,6 @@ class EngineStats:
         By id.
     due_calls, due_streams
         Calls of `EngineSink.due`, and the streams in them: their quotient is the batching.
-    errors
-        Errors that nobody should have raised, by where: `due`, `tick`, `status` (of the sink), `close` (of a source).
-        Each is in the log.
     threads_left
         Threads that did not end when their stream was removed, because a source held them.
     """
@@ -66,7 +70,6 @@ class EngineStats:
     streams: dict[str, LaneStats]
     due_calls: int
     due_streams: int
-    errors: dict[str, int]
     threads_left: int
 
 
@@ -83,6 +86,8 @@ class Engine:
         Takes what falls due.
     hop_s
         Of the pipelines, seconds: sets how many samples a reader waits for.
+    report
+        Takes every error that is not ours, after it was logged.
     observe
         Called with a stage and seconds, for histograms: `acquire` newest stamp → reader, `queue` reader → worker,
         `pipeline` one chunk, `due` one call of the sink.
@@ -99,6 +104,7 @@ class Engine:
         sink: EngineSink,
         *,
         hop_s: float = 0.04,
+        report: Report = report_nothing,
         observe: Callable[[str, float], None] = _ignore,
         clock: Callable[[], float] = lsl_now_s,
         retry_s: float = 2.0,
@@ -106,6 +112,7 @@ class Engine:
     ) -> None:
         self._sink = sink
         self._hop_s = hop_s
+        self._report = report
         self._observe = observe
         self._clock = clock
         self._retry_s = retry_s
@@ -115,7 +122,6 @@ class Engine:
         self._lock = threading.Lock()
         self._running = False
         self._n_due_calls = self._n_due_streams = self._n_threads_left = 0
-        self._errors: Counter[str] = Counter()
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -155,7 +161,7 @@ class Engine:
             self._clock,
             demand,
             self._retry_s,
-            lambda: self._count_error("close"),
+            lambda place, error: self._defect(place, stream_id, error),
         )
         lane = Lane(stream_id, pipeline_factory, box, demand, reader)
         with self._lock:
@@ -222,7 +228,6 @@ class Engine:
             streams={lane.stream_id: lane.stats for lane in lanes},
             due_calls=self._n_due_calls,
             due_streams=self._n_due_streams,
-            errors=dict(self._errors),
             threads_left=self._n_threads_left,
         )
 
@@ -307,7 +312,7 @@ class Engine:
             self._sink.chunk(lane.stream_id, chunk)
             frames = lane.process(arrived)
         except Exception as error:
-            self._fail(lane, error)
+            self._fail(lane, "pipeline", error)
             return
         self._observe("pipeline", self._clock() - began_s)
         if frames:
@@ -324,14 +329,13 @@ class Engine:
         self._n_due_calls += 1
         self._n_due_streams += len(dues)
         try:
-            self._sink.due(dues)
+            failures = self._sink.due(dues)
         except Exception as error:
             # Whose fault it is cannot be told from here; no stream of the batch may look alive without scores.
-            self._count_error("due")
             for due in dues:
-                lane = self._lanes.get(due.stream_id)
-                if lane is not None:
-                    self._fail(lane, error)
+                self._fail_named("score", due.stream_id, error)
+        else:
+            self._fail_each("score", failures)
         self._observe("due", self._clock() - began_s)
 
     def _tick(self, now_s: float) -> None:
@@ -341,22 +345,36 @@ class Engine:
             try:
                 lane.advance(now_s)
             except Exception as error:
-                self._fail(lane, error)
+                self._fail(lane, "tick", error)
             else:
                 self._say(lane)
         try:
-            self._sink.tick(now_s)
-        except Exception:
-            self._count_error("tick")
-            log.exception("the sink raised an error in its tick")
+            failures = self._sink.tick(now_s)
+        except Exception as error:
+            self._defect("tick", None, error)
+        else:
+            self._fail_each("tick", failures)
 
-    def _count_error(self, where: str) -> None:
-        with self._lock:
-            self._errors[where] += 1
+    def _defect(self, place: Place, stream_id: str | None, error: Exception) -> None:
+        log.error("stream %s: an error that is not ours (%s)", stream_id or "any", place, exc_info=error)
+        self._report(place, stream_id, error)
 
-    def _fail(self, lane: Lane, error: Exception) -> None:
+    def _fail_each(self, place: Place, failures: Mapping[str, Exception]) -> None:
+        for stream_id, error in failures.items():
+            self._fail_named(place, stream_id, error)
+
+    def _fail_named(self, place: Place, stream_id: str, error: Exception) -> None:
+        lane = self._lanes.get(stream_id)
+        if lane is None:
+            self._defect(place, stream_id, error)
+        else:
+            self._fail(lane, place, error)
+
+    def _fail(self, lane: Lane, place: Place, error: Exception) -> None:
+        if lane.state == "failed":
+            return  # it says so already; its ticks go on, and would log the same each second
         if not isinstance(error, FocusloopError):
-            log.error("stream %s failed with an error that is not ours", lane.stream_id, exc_info=error)
+            self._defect(place, lane.stream_id, error)
         self._end(lane, "failed", sentence(error))
 
     def _end(self, lane: Lane, state: SourceState, detail: str) -> None:
@@ -370,6 +388,5 @@ class Engine:
             status = lane.status(self._clock())
             if status is not None:
                 self._sink.status(lane.stream_id, status)
-        except Exception:
-            self._count_error("status")
-            log.exception("stream %s: its status could not be told", lane.stream_id)
+        except Exception as error:
+            self._defect("status", lane.stream_id, error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -12,8 +11,7 @@ from dataclasses import dataclass
 from bci.errors import FocusloopError, SourceEndedError, SourceNotFoundError
 from bci.source import Source
 from bci.types import Chunk, SourceState, StreamSpec
-
-log = logging.getLogger(__name__)
+from streaming.defects import Place
 
 READ_S = 0.2
 OPEN_S = 10.0
@@ -109,8 +107,8 @@ class Reader:
         Shared with the worker.
     retry_s
         Between two tries to find a source that is not there yet.
-    not_closed
-        Called where the source raised an error while it was closed: its device may still be held.
+    defect
+        Takes an error of the source that is not ours, and where it was met.
     """
 
     def __init__(
@@ -121,7 +119,7 @@ class Reader:
         clock: Callable[[], float],
         demand: Demand,
         retry_s: float,
-        not_closed: Callable[[], None],
+        defect: Callable[[Place, Exception], None],
     ) -> None:
         self.source = source
         self._name = name
@@ -129,7 +127,7 @@ class Reader:
         self._clock = clock
         self._demand = demand
         self._retry_s = retry_s
-        self._not_closed = not_closed
+        self._defect = defect
         self._stopping = threading.Event()
         self._closer: threading.Thread | None = None
         self._thread = threading.Thread(target=self._run, name=f"read {name}", daemon=True)
@@ -170,7 +168,7 @@ class Reader:
             if self._stopping.is_set():
                 return  # closed under its feet, as asked
             if not isinstance(error, FocusloopError):
-                log.exception("stream %s: the source raised an error that is not ours", self._name)
+                self._defect("read", error)
             self._post(Ended("failed", sentence(error)))
         finally:
             self._close()
@@ -200,6 +198,5 @@ class Reader:
     def _close(self) -> None:
         try:
             self.source.close()
-        except Exception:
-            self._not_closed()
-            log.exception("stream %s: its source did not close; its device may still be held", self._name)
+        except Exception as error:  # its device may still be held
+            self._defect("close", error)

@@ -61,6 +61,11 @@ FEW, WHOLE = 8, 0.05
 """A gap of so few samples is one only where the stamps are ahead by a whole number of periods, within this share of one
 or twice the jitter: a sender that was busy and stamped late is ahead by anything."""
 
+DEDUCED, STEADY, ALONE_S = 0.002, 0.1, 0.25
+"""A stamp one nominal period after the one before, to this share of it, was counted on from it and tells nothing new. A
+stream whose stamps have been off by no more than this share of a period keeps time by itself. So long a run of counted
+stamps is believed by itself."""
+
 EVENTS = 4
 
 A_EVENTS, A_COLUMNS = INTS, INTS + 2 * EVENTS
@@ -236,7 +241,9 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
 
     A stamp far ahead means a gap, a late delivery or a wild stamp. A gap stays while stamps advance; after a late
     delivery the samples that were held up come at once and their stamps catch up; a wild stamp is followed by a good
-    one. So a suspicious sample waits for the next few, at most three periods or the jitter of the stream.
+    one. So a suspicious sample waits for the next few, at most three periods or the jitter of the stream. Of a chunk
+    that was stamped as a whole all stamps are late alike, and say nothing of each other: where a stream is not known to
+    keep time by itself, it waits for the next stamp that was taken, not counted on from the one before.
     """
     if ints[I_HELD] == 0:
         return UNDECIDED
@@ -258,17 +265,26 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
         or stamp - floats[F_LAST] - period * (1 + held_lost[head]) < 0.5 * limit
     ):
         return ORDINARY
+    nominal = floats[F_NOMINAL]
+    steady = ints[I_SINCE] * nominal > 1.0 and floats[F_PEAK] < STEADY * nominal
+    told = steady
+    since = before = stamp
     for j in range(1, ints[I_HELD]):
         slot = (head + j) % size
         expected += period * (1 + held_lost[slot])
         residual = held_s[slot] - expected
         if not math.isfinite(residual):
             continue
+        told = told or abs(held_s[slot] - before - nominal) > DEDUCED * nominal or held_s[slot] - since >= ALONE_S
+        before = held_s[slot]
         if residual <= limit:
             ints[I_CLEAR] = j - 1
             return ORDINARY
+        if residual < least - threshold(period, floats[F_JITTER]):
+            since = held_s[slot]  # it catches up, and may yet do so wholly
+            told = steady
         least = min(least, residual)
-        if held_s[slot] - stamp >= max(2.5 * period, limit):
+        if told and held_s[slot] - since >= max(2.5 * period, limit):
             lost = int(min(least / period, 1e9) + 0.5)
             if lost <= FEW and abs(least - lost * period) > max(WHOLE * period, 2.0 * floats[F_JITTER]):
                 ints[I_CLEAR] = j

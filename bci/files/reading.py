@@ -56,11 +56,12 @@ def read_recording(
         It can be read, but holds nothing that can be used; or the montage does not fit.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        what = "is a folder, not a recording" if path.is_dir() else "does not exist"
-        msg = f"{path}: {what}; give the path of a file ({FORMATS})"
-        raise RecordingNotFoundError(msg)
     try:
+        if not path.is_file():
+            there = "is a folder, not a recording" if path.is_dir() else "is no regular file"
+            what = there if path.exists() else "does not exist"
+            msg = f"{path}: {what}; give the path of a file ({FORMATS})"
+            raise RecordingNotFoundError(msg)
         with _unpacked(path) as plain:
             raw = _read(plain, path.name, stream)
     except OSError as error:

@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(listed, indent=1))
         return 0
+    name, state = (max(len(one[key]) for one in listed) + 2 for key in ("name", "state"))
     for one in listed:
-        print(f"{one['name']:<14}{one['state']:<30}{one['licence']}")
+        print(f"{one['name']:<{name}}{one['state']:<{state}}{one['licence']}")
     print(f"looked in {root}")
     return 0

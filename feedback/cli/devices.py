@@ -9,9 +9,20 @@ import json
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--known-peers", metavar="HOST,...", help="where to look for LSL when multicast is blocked")
-    parser.add_argument("--wait", type=float, default=2.0, metavar="S", help="how long to look for LSL streams")
+    parser.add_argument("--wait", type=_wait_s, default=2.0, metavar="S", help="how long to look, 0.1 to 60 s (2)")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.epilog = "example: focusloop devices\nThen: focusloop serve --source URI, with a URI of the list."
+
+
+def _wait_s(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = float("nan")
+    if not 0.1 <= seconds <= 60.0:
+        msg = f"'{text}': expected 0.1 to 60 seconds"
+        raise argparse.ArgumentTypeError(msg)
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,11 +6,13 @@ import os
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 
 from bci.config import Config
 from bci.lsl.setup import configure
 from bci.uri import parse_uri
 from feedback.outlets.lsl import LslOutlets
+from feedback.outlets.lsl_markers import LslMarkers
 from feedback.outlets.osc import OscOutlet, parse_osc_target
 from feedback.outlets.port import Outlet
 from feedback.participants import LiveParticipants
@@ -20,8 +22,15 @@ from feedback.service.metrics import Metrics
 from feedback.service.settings import ServiceSettings
 
 
-def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> None:
-    """Serve until SIGTERM or Ctrl-C.
+def serve(
+    config: Config,
+    *,
+    debug: bool = False,
+    open_page: bool = False,
+    announced: Callable[[str, str], None] | None = None,
+    until: threading.Event | None = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, or until an event.
 
     Parameters
     ----------
@@ -31,6 +40,10 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         Tracebacks in the log.
     open_page
         Open the live page in a browser once it answers.
+    announced
+        Told address and operator's token once connections are accepted.
+    until
+        Set to end the service; noticed within a tenth of a second.
 
     Raises
     ------
@@ -50,7 +63,7 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
     os.environ["FOCUSLOOP_DATA_DIR"] = str(service.data_dir)  # compiled kernels are kept there, too
     token = operator_token(settings)
     configure(_known_peers(config))
-    outlets: list[Outlet] = [LslOutlets()]
+    outlets: list[Outlet] = [LslOutlets(), LslMarkers()]
     if service.osc is not None:
         outlets.append(OscOutlet(*parse_osc_target(service.osc)))
     metrics = Metrics()
@@ -61,10 +74,12 @@ def serve(config: Config, *, debug: bool = False, open_page: bool = False) -> No
         print(f"focusloop is at {page}", file=sys.stderr, flush=True)
         for one in config.participants:
             print(f"  {one.id}: {', '.join(one.sources)}", file=sys.stderr, flush=True)
+        if announced is not None:
+            announced(url, token)
         if open_page:
             threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
-    run_service(settings, participants, metrics=metrics, announce=announce)
+    run_service(settings, participants, metrics=metrics, announce=announce, until=until)
 
 
 def _known_peers(config: Config) -> set[str]:

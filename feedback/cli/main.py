@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bci.errors import BaselineRefusedError, ConfigError, FocusloopError
+from feedback.cli.output import checked_output
 
 COMMANDS = {
     "demo": "everything on this machine, no hardware: a simulated participant, scored, the page in a browser",
@@ -84,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser(arguments).parse_args(arguments)
     try:
         check_packages()
-        return int(args.run(args))
+        with checked_output():
+            return int(args.run(args))
     except FocusloopError as error:
         if args.debug:
             raise
@@ -94,9 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # the reader of our output went away (`| head`): nothing to say, and nobody to say it to
 
 
 if __name__ == "__main__":

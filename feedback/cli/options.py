@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import threading
 from pathlib import Path
@@ -27,6 +28,13 @@ def until_signalled() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     return stop
+
+
+def end_with_parent(parent: int, stop: threading.Event) -> None:
+    """Set `stop` once the parent is gone: a killed demo leaves nothing behind."""
+    while not stop.wait(1.0):
+        if os.getppid() != parent:
+            stop.set()
 
 
 def add_service_options(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from feedback.cli.options import until_signalled
+
+if TYPE_CHECKING:
+    import pylsl
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +28,16 @@ def run(args: argparse.Namespace) -> int:
 
     source = open_source(args.uri)
     stop = until_signalled()
-    print(f"relaying {args.uri} (Ctrl-C ends it)", file=sys.stderr)
+
+    def announce(info: pylsl.StreamInfo) -> None:
+        stream = f"'{info.name()}', type {info.type()}, source_id {info.source_id()}"
+        print(f"relaying {args.uri} as the LSL stream {stream} (Ctrl-C ends it)", file=sys.stderr)
+        found = f"lsl:source_id={quote(info.source_id(), safe=':')}"
+        print(f"on another machine: focusloop serve --source '{found}'", file=sys.stderr)
+
     try:
         source.open()
-        publish(source, stop, name=args.name, source_id=args.source_id)
+        publish(source, stop, name=args.name, source_id=args.source_id, on_open=announce)
     finally:
         source.close()
     return 0

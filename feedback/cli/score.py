@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Score and write the table."""
     from bci.files import read_recording
     from inference.bundle import DEFAULT_MODEL, find_model
-    from inference.offline import RecordingScorer, parse_span
+    from inference.offline import RecordingScorer, parse_span, span_note
     from inference.session import FocusSession
 
     session = FocusSession(find_model(args.model or DEFAULT_MODEL, args.models_dir))
@@ -62,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
     if args.calibrate_from:
         path, span = parse_span(args.calibrate_from)
         rest = recording if path == Path(args.file) else read_recording(path, stream=args.stream, montage=montage)
+        note = span_note(rest, span)
+        if note:
+            print(f"{path}: {note}", file=sys.stderr)
         baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
     with progress_bar("scoring") as show:
@@ -73,6 +76,13 @@ def run(args: argparse.Namespace) -> int:
         with _output(args.out) as target:
             tally = write_table(scores, float(recording.stamps_s[0]), target)
     _summarise(tally, scorer)
+    if tally["unassigned"]:
+        electrodes = sum(channel.kind == "eeg" for channel in recording.spec.channels)
+        print(
+            f"{args.file}: no score, because nobody has said where its electrodes are; add --montage with "
+            f"{electrodes} names in channel order (--montage Fp1,Fp2,…; '-' skips one)",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -104,20 +114,29 @@ def _number(value: float | None) -> str:
 
 @contextmanager
 def _output(path: Path | None) -> Generator[TextIO]:
-    """Write whole or not at all: the table appears under its name when it is complete."""
+    """Write whole or not at all: the table appears under its name when it is complete.
+
+    A device or a pipe is written to as the rows come; a link stays one, and what it points to is replaced.
+    """
     if path is None:
         yield sys.stdout
         return
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", newline="", encoding="utf-8") as stream:
-            yield stream
-        part.replace(path)
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            with target.open("w", newline="", encoding="utf-8") as stream:
+                yield stream
+            return
+        part = target.with_name(target.name + ".part")
+        try:
+            with part.open("w", newline="", encoding="utf-8") as stream:
+                yield stream
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}"
         raise FileFormatError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _summarise(tally: Counter[str], scorer: RecordingScorer) -> None:

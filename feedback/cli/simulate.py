@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import threading
+from typing import TYPE_CHECKING
 
-from feedback.cli.options import until_signalled
+from feedback.cli.options import end_with_parent, until_signalled
+
+if TYPE_CHECKING:
+    import pylsl
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,19 +49,16 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(f"simulator:{args.scenario}?{query}")
     stop = until_signalled()
     if args.parent is not None:
-        threading.Thread(target=_end_with, args=(args.parent, stop), daemon=True).start()
+        threading.Thread(target=end_with_parent, args=(args.parent, stop), daemon=True).start()
     source_id = args.source_id or f"focusloop-simulator-{args.scenario}-{args.seed}"
-    print(f"SIMULATED participant '{args.scenario}' on lsl:source_id={source_id} (Ctrl-C ends it)", file=sys.stderr)
+
+    def announce(info: pylsl.StreamInfo) -> None:
+        found = f"lsl:source_id={info.source_id()}"
+        print(f"SIMULATED participant '{args.scenario}' on {found} (Ctrl-C ends it)", file=sys.stderr)
+
     try:
         source.open()
-        publish(source, stop, name=args.name, source_id=source_id)
+        publish(source, stop, name=args.name, source_id=source_id, on_open=announce)
     finally:
         source.close()
     return 0
-
-
-def _end_with(parent: int, stop: threading.Event) -> None:
-    """Set `stop` once the parent is gone: a killed demo leaves no outlet behind."""
-    while not stop.wait(1.0):
-        if os.getppid() != parent:
-            stop.set()

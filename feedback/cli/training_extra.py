@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from bci.errors import ConfigError
+from bci.errors import NotInstalledError
 
 
 def require_training() -> None:
@@ -12,7 +12,7 @@ def require_training() -> None:
 
     Raises
     ------
-    ConfigError
+    NotInstalledError
         Naming it.
     """
     lacking = [name for name in ("torch", "onnx", "sklearn") if importlib.util.find_spec(name) is None]
@@ -20,4 +20,4 @@ def require_training() -> None:
         msg = (
             f"{', '.join(lacking)} not installed; training needs an extra: pip install -c constraints.txt -e '.[train]'"
         )
-        raise ConfigError(msg)
+        raise NotInstalledError(msg)

@@ -27,7 +27,7 @@ class Fused:
     task
         Target and limits.
     level
-        Where it starts, 0..1.
+        Where it starts, 0..1: ability is then expected where this level meets the target. None expects the middle.
     max_step
         Largest change a trial, logits.
     use_focus
@@ -36,7 +36,9 @@ class Fused:
 
     name = "fused"
 
-    def __init__(self, task: Task, level: float = 0.5, *, max_step: float = MAX_STEP, use_focus: bool = True) -> None:
+    def __init__(
+        self, task: Task, level: float | None = None, *, max_step: float = MAX_STEP, use_focus: bool = True
+    ) -> None:
         self._task = task
         self._max_step = max_step
         self._use_focus = use_focus
@@ -44,7 +46,9 @@ class Fused:
         self._scale = FocusScale()
         self._times = ReactionTimes()
         self._focus_z = 0.0
-        self.difficulty = task.difficulty(level)
+        if level is not None:
+            self._learner.ability = task.difficulty(level) + task.advantage
+        self.difficulty = task.clip(self._learner.ability - task.advantage)
 
     @property
     def effect_used(self) -> float:

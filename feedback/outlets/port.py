@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Outlet(Protocol):
@@ -23,4 +23,13 @@ class Outlet(Protocol):
 
     def close(self) -> None:
         """End all."""
+        ...
+
+
+@runtime_checkable
+class EventOutlet(Protocol):
+    """Another way out for what happens: difficulties, trials, markers, proposals."""
+
+    def on_event(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        """Send the fields of a message; `t_lsl_s` is its moment."""
         ...

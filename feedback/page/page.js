@@ -27,7 +27,7 @@ const FLAGS = {
 const at = (id) => document.getElementById(id);
 const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`);
 const trace = new Trace(at("trace"));
-const state = { token: "", stream: null, views: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
+const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
 function takeToken() {
@@ -93,7 +93,7 @@ function welcome(message, send) {
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
   send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
-  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration"] });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
 }
@@ -104,6 +104,7 @@ function choose(stream) {
   at("chooser").hidden = state.views.size < 2;
   if (stream !== state.stream) { trace.clear(); at("channels").replaceChildren(); }
   state.stream = stream;
+  showDifficulty();
   showView();
 }
 
@@ -152,6 +153,15 @@ function showView() {
   at("confirm").hidden = !view.baseline_ended;
   say("fallbacks", (view.fallbacks || []).join(" "));
   at("simulator").hidden = !(view.sources || []).some((uri) => uri.startsWith("simulator:manual"));
+}
+
+function showDifficulty() {
+  const newest = state.difficulties.get(state.stream);
+  at("difficulty").hidden = !newest;
+  if (!newest) return;
+  at("level").value = newest.level;
+  say("level-shown", `${newest.level.toFixed(2)} (${newest.policy}, aims at ${percent(newest.target)} correct)`);
+  say("difficulty-said", newest.reason);
 }
 
 function showOrigin(origin) {
@@ -225,6 +235,11 @@ const handlers = {
       bar.firstChild.style.width = `${Math.max(4, channel.usable * 100)}%`;
       said.textContent = flags || (kind === "good" ? "good" : `${percent(channel.usable)} usable`);
     });
+  },
+
+  difficulty(message) {
+    state.difficulties.set(message.stream, message);
+    if (message.stream === state.stream) showDifficulty();
   },
 
   calibration(message) {

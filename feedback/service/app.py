@@ -147,6 +147,15 @@ def bind(host: str, port: int) -> list[socket.socket]:
 class _Server(uvicorn.Server):
     """uvicorn that ends by itself: it would send the signal again, and the process would not exit with 0."""
 
+    def __init__(self, config: uvicorn.Config, until: threading.Event | None) -> None:
+        super().__init__(config)
+        self._until = until
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say, ten times a second, whether it is time to end."""
+        over = await super().on_tick(counter)
+        return over or (self._until is not None and self._until.is_set())
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Let SIGTERM and Ctrl-C end the service, once; a second Ctrl-C at once."""
@@ -171,8 +180,9 @@ def run_service(
     hub: Hub | None = None,
     metrics: Metrics | None = None,
     announce: Callable[[str], None] | None = None,
+    until: threading.Event | None = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; returns when everything is released.
+    """Serve until SIGTERM or Ctrl-C, or until an event; returns when everything is released.
 
     Parameters
     ----------
@@ -184,6 +194,8 @@ def run_service(
         Given where others publish and observe too.
     announce
         Called with the URL once connections are accepted; where the port was 0, it has the one that was free.
+    until
+        Set from anywhere to end the service.
 
     Raises
     ------
@@ -202,22 +214,22 @@ def run_service(
         if announce is not None:
             announce(url)
         _log.info("listening", url=url, epoch=hub.epoch)
-        _serve(app, listeners)
+        _serve(app, listeners, until)
     finally:
         for listener in listeners:
             listener.close()
     _log.info("ended")
 
 
-def _serve(app: FastAPI, listeners: list[socket.socket]) -> None:
+def _serve(app: FastAPI, listeners: list[socket.socket], until: threading.Event | None) -> None:
     try:
-        make_server(app).run(sockets=listeners)
+        make_server(app, until).run(sockets=listeners)
     except SystemExit as ended:  # uvicorn's word for a lifespan that failed
         error = app.state.startup_error
         raise error if isinstance(error, FocusloopError) else ServiceError("the service could not start") from ended
 
 
-def make_server(app: FastAPI) -> uvicorn.Server:
+def make_server(app: FastAPI, until: threading.Event | None = None) -> uvicorn.Server:
     """Configure uvicorn as the contract needs it: limits, no compression, no log of paths with their query."""
     return _Server(
         uvicorn.Config(
@@ -232,5 +244,6 @@ def make_server(app: FastAPI) -> uvicorn.Server:
             server_header=False,
             proxy_headers=False,  # else anyone on this machine could say to come from anywhere
             timeout_graceful_shutdown=GRACE_S,
-        )
+        ),
+        until,
     )

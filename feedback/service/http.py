@@ -12,16 +12,19 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from feedback.service.access import Access, ForbiddenError, Principal, bearer
 from feedback.service.asyncapi import asyncapi_document
+from feedback.service.client_files import client_file
 from feedback.service.local_files import confine
 from feedback.service.metrics import Metrics
 from feedback.service.ports import Participants
-from feedback.service.problems import LaterError, problem
+from feedback.service.problems import problem
 from feedback.service.schemas import (
     AddStream,
+    AnswerProposal,
     ConfirmBaseline,
     IssueToken,
     MoveSimulator,
     Problem,
+    SetController,
     SetPaused,
     StartCalibration,
 )
@@ -151,12 +154,32 @@ async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[s
     return {"attention": body.attention, "fault": body.fault}
 
 
-@v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Arrives with a later version")
-async def set_controller(stream: str, routed: In) -> None:
-    """Refuse, clearly."""
-    routed.participants.view(stream)
-    msg = "difficulty controllers arrive with a later version"
-    raise LaterError(msg)
+@v1.post(
+    "/streams/{stream}/proposals", status_code=204, dependencies=[Reader], summary="Accept or refuse what was proposed"
+)
+async def answer_proposal(stream: str, body: AnswerProposal, routed: In) -> None:
+    """Accept or refuse a proposal."""
+    routed.participants.answer_proposal(stream, body)
+
+
+@v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Policy, target and limits of difficulty")
+async def set_controller(stream: str, body: SetController, routed: In) -> dict[str, Any]:
+    """Set the difficulty controller; while it runs what was learned is kept where the policy stays the same."""
+    return routed.participants.set_controller(stream, body)
+
+
+@v1.get("/streams/{stream}/controller", dependencies=[Reader], summary="The difficulty controller")
+async def show_controller(stream: str, routed: In) -> dict[str, Any]:
+    """Show the difficulty controller."""
+    return routed.participants.controller(stream)
+
+
+@v1.delete(
+    "/streams/{stream}/controller", status_code=204, dependencies=[Operator], summary="End the difficulty controller"
+)
+async def end_controller(stream: str, routed: In) -> None:
+    """Take the difficulty controller away, and what it learned."""
+    routed.participants.end_controller(stream)
 
 
 @v1.get("/devices", dependencies=[Operator], summary="What is here, and what could be")
@@ -213,6 +236,16 @@ async def metrics(request: Request, routed: In) -> Response:
 async def asyncapi(routed: In) -> dict[str, Any]:
     """Describe the WebSocket."""
     return asyncapi_document(routed.server.partition("/")[2])
+
+
+@open_routes.get("/clients/{name:path}", include_in_schema=False)
+def client(name: str, routed: In) -> Response:
+    """Give out a client of this service's own version."""
+    found = client_file(name, routed.server.partition("/")[2])
+    if found is None:
+        return problem(404, "not_found", f"/clients/{name} does not exist; /clients/ lists what does")
+    content, media_type = found
+    return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
 
 
 @open_routes.get("/{name}", include_in_schema=False)

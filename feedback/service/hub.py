@@ -32,7 +32,7 @@ MAX_FORGOTTEN = 8192
 REPLAY_BYTES = 64 * 1024
 """Replayed at once; then live messages of others have their turn."""
 
-STATES = frozenset({"status", "calibration"})
+STATES = frozenset({"status", "calibration", "difficulty"})
 """Topics that tell a change of state: `rate_hz` skips none of them, the newest never grows stale, and a new
 subscriber is told the newest at once."""
 

@@ -41,8 +41,11 @@ def confine(uri: str, data_dir: Path) -> str:
 
 def _below(path: Path, data_dir: Path) -> Path:
     root = data_dir.resolve()
-    found = (root / path).resolve()
-    if not found.is_relative_to(root):
+    try:
+        found = (root / path).resolve()
+    except (OSError, RuntimeError):  # Python 3.11's word for links that go round in a circle
+        found = None
+    if found is None or not found.is_relative_to(root):
         msg = f"over HTTP files are opened only below {root}; put the recording there, or start it with --source"
         raise ForbiddenError(msg)
     return found

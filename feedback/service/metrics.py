@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import ClassVar, Literal, get_args
 
@@ -11,6 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
+
+from streaming.defects import Place
 
 Stage = Literal["acquire", "queue", "pipeline", "model", "publish", "total"]
 _BUCKETS_S = (
@@ -42,7 +45,8 @@ class _Hot(Collector):
         self.seconds: dict[str, float] = dict.fromkeys(self.buckets, 0.0)
         self.scores: dict[str, list[int]] = {}
         """By stream: not valid, valid."""
-        self.errors: Mapping[str, int] = {}
+        self.errors: dict[Place, int] = dict.fromkeys(get_args(Place), 0)
+        """Shown as 0 before the first, so that an alert can be written."""
 
     def collect(self) -> Iterator[Metric]:
         """Give both families as they stand."""
@@ -75,6 +79,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._hot = _Hot()
         self.registry.register(self._hot)
+        self._errors_lock = threading.Lock()
         self._lost = Gauge("focusloop_lost_samples", "Samples that never came", ["stream"], registry=self.registry)
         self._depth = Gauge(
             "focusloop_queue_depth", "Chunks that wait for the worker", ["stream"], registry=self.registry
@@ -95,9 +100,10 @@ class Metrics:
             counts = self._hot.scores[stream] = [0, 0]
         counts[valid] += 1
 
-    def set_errors(self, errors: Mapping[str, int]) -> None:
-        """Tell how many errors of our own there were so far, by where."""
-        self._hot.errors = errors
+    def count_internal_error(self, where: Place) -> None:
+        """Count an error that nobody should have raised; the log has its traceback."""
+        with self._errors_lock:
+            self._hot.errors[where] += 1
 
     def set_lost(self, stream: str, samples: int) -> None:
         """Tell how many samples of a stream were lost so far."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from feedback.service.hub import Hub
+    from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
+    from feedback.service.trial_clock import Stamp
 
 View = dict[str, Any]
 """A JSON object as HTTP gives it out; keys as in `feedback.service.schemas.StreamView`."""
@@ -130,6 +132,58 @@ class Participants(Protocol):
             The stream's source is not `simulator:manual`.
         ConfigError
             No such fault.
+        """
+        ...
+
+    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
+        """Take an answered trial in, once; `kept` says when it is on disk, True for one that had come before.
+
+        Raises
+        ------
+        ConflictError
+            If the disk takes no trials.
+        """
+        ...
+
+    def accept_marker(self, marker: SendMarker, stamp: Stamp) -> None:
+        """Tell everyone who listens of a marker."""
+        ...
+
+    def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
+        """Take a person's answer to a proposal in.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def set_controller(self, stream: str, asked: SetController) -> View:
+        """Give a stream a difficulty controller, or change the one it has.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConfigError
+            If the settings cannot be; the controller is as it was.
+        """
+        ...
+
+    def controller(self, stream: str) -> View:
+        """Show a stream's controller; one without has the state `none`.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def end_controller(self, stream: str) -> None:
+        """Take a stream's controller away.
+
+        Raises
+        ------
+        NoSuchStreamError
         """
         ...
 

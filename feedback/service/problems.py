@@ -33,10 +33,6 @@ _KINDS: tuple[tuple[type[FocusloopError], int, str | None], ...] = (
 )
 
 
-class LaterError(FocusloopError):
-    """A route of the contract that this version does not have yet."""
-
-
 def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Make a problem response."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code}
@@ -51,8 +47,6 @@ def code_of(error: FocusloopError) -> str:
 
 def from_error(error: FocusloopError) -> JSONResponse:
     """Turn an error of ours into its problem."""
-    if isinstance(error, LaterError):
-        return problem(501, "later_version", str(error))
     status, code = next((status, code) for kind, status, code in _KINDS if isinstance(error, kind))
     headers: dict[str, str] = {}
     if status == 401:
@@ -87,6 +81,7 @@ def install(app: FastAPI) -> None:
         return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        request.app.state.routed.metrics.count_internal_error("http")
         _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
         return problem(500, "internal", "an internal error; the service's log has the details")
 

@@ -5,13 +5,14 @@ States: `hello` (nothing but a hello is answered), then `ready`, once the shell 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 from pydantic import ValidationError
 
-from feedback.service.schemas import ErrorCode, Hello, Ping, Subscribe, Unsubscribe
+from feedback.service.schemas import ErrorCode, Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
 
 SUBPROTOCOL = "focusloop.v1.json"
 PROTOCOL_VERSION = 1
@@ -27,8 +28,6 @@ HELLO_WITHIN_S = 5.0
 BAD_HELLO, UNAUTHORIZED, FORBIDDEN_ORIGIN, FLOOD, TOO_BIG, RESTART = 4400, 4401, 4403, 4429, 1009, 1012
 
 _LATER = {
-    "trial": "trials arrive with a later version",
-    "marker": "markers arrive with a later version",
     "areas": "areas of interest arrive with a later version",
 }
 
@@ -48,8 +47,15 @@ class Close:
     reason: str
 
 
-Command = Hello | Subscribe | Unsubscribe | Ping
-_MODELS: dict[str, type[Command]] = {"hello": Hello, "subscribe": Subscribe, "unsubscribe": Unsubscribe, "ping": Ping}
+Command = Hello | Subscribe | Unsubscribe | Ping | SendTrial | SendMarker
+_MODELS: dict[str, type[Command]] = {
+    "hello": Hello,
+    "subscribe": Subscribe,
+    "unsubscribe": Unsubscribe,
+    "ping": Ping,
+    "trial": SendTrial,
+    "marker": SendMarker,
+}
 
 
 class TokenBucket:
@@ -158,7 +164,17 @@ def _parse(message: str | bytes) -> Command | Reply:
     except ValidationError as problem:
         # The contract answers a subscription to a topic that does not exist with `bad_message`, word for word.
         unheard = model is Unsubscribe and _is_unknown_topic(problem)
-        return error("unknown_topic" if unheard else "bad_message", _sentence(problem), message_id)
+        refusal = error("unknown_topic" if unheard else "bad_message", _sentence(problem), message_id)
+        return Reply({**refusal.fields, **trial_named(fields)}) if model is SendTrial else refusal
+
+
+def trial_named(fields: Mapping[str, object]) -> dict[str, Any]:
+    """Give run and number of a trial that was refused, so that its sender can let go of it."""
+    run, trial = fields.get("run"), fields.get("trial")
+    named: dict[str, Any] = {"run": _short(run)} if isinstance(run, str) else {}
+    if isinstance(trial, int) and not isinstance(trial, bool):
+        named["trial"] = trial
+    return named
 
 
 def _known(kind: str) -> str:

@@ -25,7 +25,7 @@ Topic = Literal[
     "explanation",
 ]
 TOPICS: tuple[str, ...] = get_args(Topic)
-LATER_TOPICS = frozenset({"gaze", "difficulty", "trial", "marker", "proposal", "explanation"})
+LATER_TOPICS = frozenset({"gaze", "explanation"})
 """Topics of the contract that no stream of this version has."""
 
 ErrorCode = Literal[
@@ -38,6 +38,8 @@ ErrorCode = Literal[
     "not_allowed",
     "conflict",
 ]
+
+ProposalKind = Literal["rest", "next_task", "recalibration"]
 
 RESERVED_IDS = frozenset({"epoch", "*"})
 """Ids that would mean something else in `since` and `subscribe`."""
@@ -98,11 +100,47 @@ class Unsubscribe(ClientMessage):
     topics: Annotated[list[Topic], Field(min_length=1)]
 
 
+class Heard(ClientMessage):
+    """When the pong to an earlier ping reached the client: what completes an exchange of clocks."""
+
+    t0: float | int = Field(description="The `t0` of that ping")
+    t3: float | int = Field(description="When its pong was heard, the client's monotonic clock, ms")
+
+
 class Ping(ClientMessage):
     """Ask for the server's time."""
 
     type: Literal["ping"]
     t0: float | int = Field(description="The client's monotonic clock, ms; comes back as it was")
+    previous: Heard | None = None
+
+
+class SendTrial(ClientMessage):
+    """An answered trial. `run` and `trial` make it the same when it comes again."""
+
+    type: Literal["trial"]
+    stream: Annotated[str, Field(min_length=1, max_length=64)]
+    run: Annotated[str, Field(min_length=1, max_length=64)]
+    trial: Annotated[int, Field(ge=0, le=2**53)]
+    task: Annotated[str, Field(max_length=64)] = ""
+    block: Annotated[int, Field(ge=0, le=2**31)] | None = None
+    correct: bool
+    rt_ms: float | int | None = Field(default=None, description="Below 100 it is no evidence; above 60 000 not a time")
+    level: Annotated[float, Field(ge=0.0, le=1.0)] | None = Field(
+        default=None, description="Level that the trial was done at; the one last set where it is left out"
+    )
+    t_client_ms: float | int | None = Field(default=None, description="The client's monotonic clock")
+    uncertainty_ms: Annotated[float, Field(ge=0.0)] | None = None
+
+
+class SendMarker(ClientMessage):
+    """Something that happened in a task or a game."""
+
+    type: Literal["marker"]
+    stream: Annotated[str, Field(min_length=1, max_length=64)]
+    label: Annotated[str, Field(min_length=1, max_length=256)]
+    t_client_ms: float | int | None = Field(default=None, description="The client's monotonic clock")
+    uncertainty_ms: Annotated[float, Field(ge=0.0)] | None = None
 
 
 # What an HTTP client sends
@@ -148,6 +186,22 @@ class ConfirmBaseline(RequestBody):
     """Use again the baseline that ended because the headset was off."""
 
     confirm: Literal[True]
+
+
+class SetController(RequestBody):
+    """Give a stream a difficulty controller, or change the one it has."""
+
+    policy: Annotated[str, Field(max_length=64)] = "fused"
+    target: float | None = Field(default=None, description="Share of correct answers; .80 where it is left out")
+    limits: dict[str, float] = {}
+    params: dict[str, bool | float] = {}
+
+
+class AnswerProposal(RequestBody):
+    """Accept or refuse what was proposed; it is not proposed again for five minutes."""
+
+    kind: ProposalKind
+    accepted: bool
 
 
 class IssueToken(RequestBody):
@@ -229,6 +283,70 @@ class CalibrationMessage(_Addressed):
     message: str
 
 
+class After(BaseModel):
+    """The trial that a difficulty follows."""
+
+    run: str
+    trial: int
+    t_trial_lsl_s: float | None
+    uncertainty_s: float | None
+
+
+class Difficulty(_Addressed):
+    """The next difficulty: after each trial counted, and where a controller starts, changes or holds."""
+
+    type: Literal["difficulty"]
+    t_unix_s: float
+    t_lsl_s: float
+    level: _Unit
+    previous: _Unit
+    difficulty: float = Field(description="The same in logits, within the limits of the task")
+    reason: str
+    policy: str
+    target: float
+    state: Literal["running", "holding"]
+    figures: dict[str, float | bool | None]
+    after: After | None = None
+
+
+class _Stamped(_Addressed):
+    t_unix_s: float
+    t_lsl_s: float
+    uncertainty_ms: float | None
+    stamped: Literal["client", "arrival"]
+
+
+class TrialMessage(_Stamped):
+    """A trial as it was counted; a repeat is not told again."""
+
+    type: Literal["trial"]
+    run: str
+    trial: int
+    task: str
+    block: int | None
+    correct: bool
+    rt_ms: float | None
+    level: float | None
+
+
+class MarkerMessage(_Stamped):
+    """A marker that a client sent."""
+
+    type: Literal["marker"]
+    label: str
+
+
+class ProposalMessage(_Addressed):
+    """Something that a person may accept or refuse; nothing happens by itself."""
+
+    type: Literal["proposal"]
+    t_unix_s: float
+    t_lsl_s: float
+    kind: ProposalKind
+    text: str
+    evidence: dict[str, float | str | None]
+
+
 class Display(_Addressed):
     """`quality`, `bands`, `spectrum` and `raw`: for display; more fields than these."""
 
@@ -289,11 +407,25 @@ class Pong(BaseModel):
     t2: float = Field(description="Answered, LSL clock, s")
 
 
+class Ack(BaseModel):
+    """A trial is on disk; a repeat is acknowledged, not counted."""
+
+    type: Literal["ack"]
+    run: str
+    trial: int
+    duplicate: bool
+    t_lsl_s: float = Field(description="Where the trial lies on the LSL clock")
+    uncertainty_ms: float | None
+    stamped: Literal["client", "arrival"]
+
+
 class Error(BaseModel):
-    """What was wrong with a message."""
+    """What was wrong with a message; `run` and `trial` come back where it was a trial."""
 
     type: Literal["error"]
     id: int | str | None = None
+    run: str | None = None
+    trial: int | None = None
     code: ErrorCode
     message: str
 
@@ -308,14 +440,19 @@ class Problem(BaseModel):
     code: str
 
 
-CLIENT_MESSAGES: tuple[type[BaseModel], ...] = (Hello, Subscribe, Unsubscribe, Ping)
+CLIENT_MESSAGES: tuple[type[BaseModel], ...] = (Hello, Subscribe, Unsubscribe, Ping, SendTrial, SendMarker)
 SERVER_MESSAGES: tuple[type[BaseModel], ...] = (
     Welcome,
     Subscribed,
     Focus,
     Status,
     CalibrationMessage,
+    Difficulty,
+    TrialMessage,
+    MarkerMessage,
+    ProposalMessage,
     Display,
+    Ack,
     Lagged,
     Pong,
     Error,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import orjson
 import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
-from bci.errors import AccessError, NoSuchStreamError
+from bci.errors import AccessError, ConflictError, NoSuchStreamError
 from feedback.service.access import Access, Principal, bearer, token_in_query
 from feedback.service.frames import ping_frame, pong_number, text_frame
 from feedback.service.hub import Hub
@@ -26,8 +27,9 @@ from feedback.service.protocol import (
     Conversation,
     Reply,
 )
-from feedback.service.schemas import LATER_TOPICS, Hello, Ping, Subscribe, Unsubscribe
+from feedback.service.schemas import LATER_TOPICS, Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
 from feedback.service.subscriber import Since, Subscriber
+from feedback.service.trial_clock import Stamp, TrialClock
 
 MAX_UNAUTHENTICATED = 64
 PING_EVERY_S = 1.0
@@ -131,6 +133,7 @@ class Sockets:
 
     def leave(self, session: Session) -> None:
         """Forget a session that was closed."""
+        session.gone = True
         self._waiting.discard(session)
         for slot in self._slots:
             slot.discard(session)
@@ -156,15 +159,28 @@ class Sockets:
 class Session:
     """One client: says what it may, and what it gets."""
 
-    __slots__ = ("_address", "_conversation", "_principal", "_sockets", "_verdict", "_wire", "opened_s", "subscriber")
+    __slots__ = (
+        "_address",
+        "_clock",
+        "_conversation",
+        "_principal",
+        "_sockets",
+        "_verdict",
+        "_wire",
+        "gone",
+        "opened_s",
+        "subscriber",
+    )
 
     def __init__(self, sockets: Sockets, wire: Wire, handshake: Handshake) -> None:
         self._sockets = sockets
         self._wire = wire
         self._address = handshake.address
         self._conversation = Conversation()
+        self._clock = TrialClock()
         self._principal: Principal | None = None
         self._verdict = self._judge(handshake)
+        self.gone = False
         self.opened_s = sockets.hub.clock()
         self.subscriber = Subscriber(wire.write, answered_s=self.opened_s)
 
@@ -211,7 +227,11 @@ class Session:
             case Unsubscribe():
                 self._unsubscribe(judged)
             case Ping():
-                self._send({"type": "pong", "t0": judged.t0, "t1": heard_s, "t2": lsl_now_s()})
+                self._pong(judged, heard_s)
+            case SendTrial():
+                self._trial(judged, heard_s)
+            case SendMarker():
+                self._marker(judged, heard_s)
             case _:
                 assert_never(judged)
 
@@ -290,6 +310,49 @@ class Session:
                 "epoch": self._sockets.hub.epoch,
                 "time": {"unix_s": anchor.unix_s, "lsl_s": anchor.lsl_s},
                 "streams": [v for v in self._sockets.participants.views() if principal.may_read(str(v["id"]))],
+            }
+        )
+
+    def _pong(self, ping: Ping, heard_s: float) -> None:
+        answered_s = lsl_now_s()
+        self._send({"type": "pong", "t0": ping.t0, "t1": heard_s, "t2": answered_s})
+        if ping.previous is not None:
+            self._clock.previous(ping.previous.t0, ping.previous.t3)
+        self._clock.ping(ping.t0, heard_s, answered_s)
+
+    def _trial(self, sent: SendTrial, heard_s: float) -> None:
+        _, refusal = self._reach(sent.stream if sent.stream != "*" else "")
+        stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
+        if refusal is None:
+            try:
+                self._sockets.participants.accept_trial(sent, stamp, partial(self._acknowledge, sent, stamp))
+            except ConflictError as full:
+                refusal = "too_many", str(full)
+        if refusal is not None:
+            self._send(
+                {"type": "error", "code": refusal[0], "message": refusal[1], "run": sent.run, "trial": sent.trial}
+            )
+
+    def _marker(self, sent: SendMarker, heard_s: float) -> None:
+        _, refusal = self._reach(sent.stream if sent.stream != "*" else "")
+        if refusal is not None:
+            self._send({"type": "error", "code": refusal[0], "message": refusal[1]})
+            return
+        stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
+        self._sockets.participants.accept_marker(sent, stamp)
+
+    def _acknowledge(self, sent: SendTrial, stamp: Stamp, duplicate: bool) -> None:
+        if self.gone:
+            return
+        self._send(
+            {
+                "type": "ack",
+                "run": sent.run,
+                "trial": sent.trial,
+                "duplicate": duplicate,
+                "t_lsl_s": stamp.lsl_s,
+                "uncertainty_ms": None if stamp.uncertainty_s is None else stamp.uncertainty_s * 1e3,
+                "stamped": stamp.how,
             }
         )
 

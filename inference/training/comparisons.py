@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, welch
 from sklearn.linear_model import LogisticRegression
 
-from bci.errors import ConfigError
+from bci.errors import NotInstalledError
 from bci.files.recording import Recording
 from inference.training.corpus import HOP_S, MODEL_BANDS, series_of
 from inference.training.eegmat import person_name, read_pair
@@ -101,7 +101,9 @@ def compare(
     Raises
     ------
     ConfigError
-        If a recording is missing or pyRiemann is not installed.
+        If a recording is missing.
+    NotInstalledError
+        If pyRiemann is not.
     """
     bands: list[_Track] = []
     mindful: list[_Track] = []
@@ -222,7 +224,7 @@ def _tangent(track: _Track, folds: NDArray[np.int64], baseline_s: float | None) 
         from pyriemann.tangentspace import TangentSpace
     except ImportError as error:
         msg = "pyriemann is not installed; pip install -c constraints.txt -e '.[compare]'"
-        raise ConfigError(msg) from error
+        raise NotInstalledError(msg) from error
     size = round(np.sqrt(track.values.shape[1]))
     matrices = track.values.reshape(-1, size, size)
     keep = np.ones(len(matrices), bool)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from bci.montage import eeg_channel
 from bci.simulator.participant import Participant, Person
 from bci.types import Chunk, StreamSpec
-from inference.scorer import BatchScorer, StreamScorer
+from inference.batch import BatchScorer
+from inference.scorer import StreamScorer
 from inference.session import FocusSession
 from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline

@@ -38,6 +38,19 @@ def air(monkeypatch: pytest.MonkeyPatch, **names: str) -> None:
     monkeypatch.setattr(devices, "_scan", scan)
 
 
+def test_scores_of_a_focusloop_service_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bci.streams import describe_found
+
+    name = f"focusloop-{uuid.uuid4().hex[:8]}"
+    scores = pylsl.StreamInfo(name, "Focus", 4, 25.0, pylsl.cf_float32, name)
+    headset = pylsl.StreamInfo("focusloop-simulator", "EEG", 8, 250.0, pylsl.cf_float32, "simulator")
+    monkeypatch.setattr("bci.streams.find_streams", lambda *_: describe_found([scores, headset]))
+    offered, named = here(0.1).devices
+    assert offered.uri.startswith("lsl:name=focusloop-simulator")
+    assert named.uri == ""
+    assert "no source" in named.note
+
+
 def test_a_bare_machine_has_nothing_and_nothing_to_complain_about() -> None:
     survey = here(0.1)
     assert survey.devices == ()

@@ -110,7 +110,9 @@ def test_what_is_no_recording_is_refused_in_a_sentence(content: bytes, said: str
     assert "broken" in str(error.value)
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+def test_missing_files_and_folders_and_names_that_cannot_be_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        read_recording(tmp_path / ("n" * 300))
     with pytest.raises(RecordingNotFoundError, match="does not exist"):
         read_recording(tmp_path / "absent.edf")
     with pytest.raises(RecordingNotFoundError, match="is a folder"):

@@ -136,10 +136,17 @@ def test_a_montage_gives_a_free_board_positions() -> None:
     assert spec.channels[1].position_m == position_m("T7")
 
 
-def test_a_short_montage_and_skipped_channels_leave_the_rest_unassigned() -> None:
-    spec = assign_montage(board("C3", "C4", "EXG Channel 2", "Fp1"), ["Fp1", "-"])
+def test_skipped_channels_are_left_unassigned_whatever_they_were_called() -> None:
+    spec = assign_montage(board("C3", "C4", "EXG Channel 2", "Fp1"), ["Fp1", "-", "-", "-"])
     assert spec.scored == (0,)
     assert [c.label for c in spec.channels] == ["Fp1", "ch2", "EXG Channel 2", "ch4"]
+
+
+def test_a_short_montage_skips_free_electrodes_and_never_loses_named_ones() -> None:
+    assert assign_montage(board("C3", "1", "2"), ["Fp1"]).scored == (0,)
+    named = StreamSpec("id", "x", "EEG", 250.0, tuple(map(eeg_channel, ("C3", "C4", "EXG 3"))), "a cap")
+    with pytest.raises(MontageError, match="names 1 of 3 EEG channels, and C4 would be lost"):
+        assign_montage(named, ["Fp1"])
 
 
 def test_a_montage_counts_only_eeg_channels() -> None:

@@ -40,6 +40,11 @@ def test_an_unknown_scheme_is_refused() -> None:
         open_source("usb:1")
 
 
+def test_a_control_character_is_no_part_of_a_path() -> None:
+    with pytest.raises(UriError, match="control character"):
+        open_source("file:rest%00.edf")
+
+
 def test_an_unknown_parameter_is_refused_before_anything_is_looked_for() -> None:
     with pytest.raises(UriError, match=r"unknown parameter 'nam'.*name"):
         open_source("lsl:nam=Muse")

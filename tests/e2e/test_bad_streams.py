@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pylsl
 import pytest
+from bystander import undisturbed
 from cyton_on_a_pty import CytonOnAPty
 from focusloop_process import Serve
 from live_service import Talk
@@ -26,16 +26,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 @pytest.fixture(autouse=True)
 def bystander(service: Serve) -> Iterator[None]:
-    """Someone else's scores: none is lost, none is late, whatever a test does."""
-    with service.talk() as other:
-        other.subscribe("focus", stream="good")
-        first = service.first(other, lambda m: m["type"] == "focus", "a score")
+    """Someone else's scores, looked at after every test."""
+    with undisturbed(service, "good"):
         yield
-        scores = [first, *other.synchronise()]
-        assert {m["type"] for m in scores} == {"focus"}
-        assert {b["seq"] - a["seq"] for a, b in pairwise(scores)} <= {1}
-        assert {m["reason"] for m in scores} <= {None, "warming_up"}
-        assert pylsl.local_clock() - scores[-1]["t_lsl_s"] < 1.0
 
 
 @pytest.fixture
@@ -109,11 +102,17 @@ def test_two_streams_that_match_are_listed_to_choose_from(service: Serve) -> Non
         ("telepathy:now", "telepathy"),
         ("file:broken.edf", "broken.edf"),
         ("file:gone.edf", "gone.edf: does not exist"),
+        ("file:folder", "is a folder"),
+        ("file:notes.txt", "no header"),
+        ("file:" + "n" * 300, "cannot be read"),
+        ("file:a%00.edf", "control character"),
         ("simulator:focus?montage=Fp1,Nose", "Nose"),
     ],
 )
 def test_a_uri_that_cannot_work_is_refused_naming_what_is_wrong(service: Serve, uri: str, says: str) -> None:
     (service.data_dir / "broken.edf").write_bytes(b"0       nobody" * 20)
+    (service.data_dir / "notes.txt").write_text("Dear diary")
+    (service.data_dir / "folder").mkdir(exist_ok=True)
     assert says in refusal(service, uri)
 
 
@@ -121,6 +120,16 @@ def test_a_configured_file_that_is_not_there_fails_and_says_so(service: Serve) -
     view = service.http.get("/v1/streams/nofile").json()
     assert view["state"] == "failed"
     assert "gone.edf: does not exist" in view["detail"]
+
+
+def test_a_stream_that_is_not_there_yet_is_named_and_waited_for(service: Serve, client: Talk) -> None:
+    cap = Announcement(name="Late")
+    with service.stream("bad", f"lsl:source_id={cap.source_id}") as view:
+        assert view["state"] == "connecting"
+        assert service.first(client, lambda m: told(m, cap.source_id), "a word")["state"] == "connecting"
+        service.first(client, lambda m: of_bad(m) and m["reason"] == "no_data", "no_data")
+        with PacedOutlet(cap, person()):
+            service.first(client, is_valid, "a score once it is there")
 
 
 def test_one_channel_is_judged_and_never_crashes(service: Serve, client: Talk) -> None:

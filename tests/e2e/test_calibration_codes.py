@@ -22,12 +22,19 @@ PEOPLE: dict[str, tuple[str | None, float]] = {
     "away": (None, 60.0),
     "unsure": (None, 60.0),
     "worker": (None, 15.0),
+    "pretender": (None, 15.0),
+    "dozer": (None, 15.0),
 }
+BOTH = ["eyes_open", "eyes_closed"]
+PHASES = {"pretender": BOTH, "dozer": BOTH}
 URIS = {
     # Seed 1 has the alpha that most people have with closed eyes; that of seed 3 is small enough to be doubted.
     "asleep": "simulator:manual?seed=1&attention=0",
     # Someone whose rhythms follow attention so clearly that concentration cannot pass for rest.
     "worker": "simulator:manual?seed=5&attention=0&effect=5",
+    # Never closes the eyes; closes them when asked.
+    "pretender": "simulator:manual?seed=1&attention=0",
+    "dozer": "simulator:manual?seed=1&attention=0",
 }
 
 
@@ -55,7 +62,7 @@ def set_fault(service: Serve, name: str, fault: str | None, attention: float = 0
 
 
 def calibrate(service: Serve, name: str, seconds: float) -> int:
-    body = {"seconds": seconds, "phases": ["eyes_open"]}
+    body = {"seconds": seconds, "phases": PHASES.get(name, ["eyes_open"])}
     return service.http.post(f"/v1/streams/{name}/calibration", json=body).status_code
 
 
@@ -74,7 +81,7 @@ def fill_disk(service: Serve, full: bool) -> None:
 
 
 def first_life(service: Serve, story: Story) -> None:
-    """Seven calibrations at once, then a rest that is none, a full disk, and eyes that close."""
+    """Nine calibrations at once, then a rest that is none, a full disk, and eyes that close."""
     with service.talk() as client:
         story.epochs.append(client.welcome["epoch"])
         client.subscribe("focus", stream="steady")
@@ -86,11 +93,15 @@ def first_life(service: Serve, story: Story) -> None:
         story.conflict = calibrate(service, "steady", 15.0)
         set_fault(service, "away", "stale")
         assert service.http.delete("/v1/streams/unsure/calibration").status_code == 204
+        asleep = False
         for message in service.messages(client):
             if message["type"] != "calibration":
                 continue
             if message["state"] != "running":
                 story.ends[message["stream"]] = message
+            elif message["stream"] == "dozer" and message["phase"] == "eyes_closed" and not asleep:
+                asleep = True
+                set_fault(service, "dozer", "eyes-closed")
             elif message["stream"] == "steady":
                 story.progress.append(message["progress"])
             if story.ends.keys() == PEOPLE.keys():
@@ -151,11 +162,19 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         ("away", "refused", "too_short"),
         ("unsure", "cancelled", None),
         ("worker", "done", None),
+        ("pretender", "refused", "eye_state"),
+        ("dozer", "done", None),
     ],
 )
 def test_each_rest_ends_as_it_should(story: Story, name: str, state: str, code: str | None) -> None:
     assert (story.ends[name]["state"], story.ends[name]["code"]) == (state, code)
     assert story.ends[name]["message"]
+
+
+def test_closed_eyes_are_held_against_the_open_ones_of_the_same_calibration(story: Story) -> None:
+    assert story.ends["pretender"]["phase"] == "eyes_closed"
+    assert "your own rest with open eyes" in story.ends["pretender"]["message"]
+    assert "eyes closed" in story.ends["dozer"]["message"]
 
 
 def test_a_baseline_is_used_at_once_and_shown_with_its_age(story: Story) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -90,3 +91,32 @@ def test_a_full_disk_takes_no_token_and_no_score(tmp_path: Path) -> None:
         assert service.exit_code == 0
         assert client.close_code() == 1012
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [], "no half-written file is left"
+
+
+def test_compiling_is_told_where_it_happens_and_not_on_a_warm_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    told = [[line for line in starting(tmp_path) if "being compiled" in line] for _ in range(2)]
+    assert [len(lines) for lines in told] == [1, 0]
+    assert "preparing" in told[0][0]
+
+
+def starting(data_dir: Path) -> list[str]:
+    """What a service says until it is ready."""
+    with Serve(data_dir) as service:
+        return list(service.lines)
+
+
+def test_doctor_knows_our_own_service_by_its_port_and_a_stranger_by_his(tmp_path: Path) -> None:
+    def port_found(port: int) -> tuple[str, str]:
+        done = run_focusloop("doctor", "--json", "--port", str(port), "--data-dir", str(tmp_path))
+        (one,) = [one for one in json.loads(done.stdout) if one["what"] == f"port {port}"]
+        return one["state"], one["found"]
+
+    with Serve(tmp_path) as service:
+        state, found = port_found(int(service.url.rpartition(":")[2]))
+        assert (state, found.startswith("focusloop/")) == ("ok", True)
+        assert "is running there" in found
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert port_found(taken.getsockname()[1])[0] == "broken"

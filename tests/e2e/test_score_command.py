@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from focusloop_process import run_focusloop
+from focusloop_process import command, run_focusloop
+from written_files import wave_uv, write_edf, write_openbci
 
 HEADER = ["t_s", "value", "raw", "valid", "reason", "confidence", "quality", "calibrated"]
 
@@ -94,6 +99,60 @@ def test_what_cannot_be_done_is_one_sentence(muse: Path, arguments: tuple[str, .
     assert "Traceback" not in done.stderr
 
 
+def test_a_span_beyond_the_end_is_told(muse: Path) -> None:
+    beyond = run_focusloop("score", str(muse), "--calibrate-from", f"{muse}@500:530")
+    assert beyond.returncode == 1
+    assert "baseline refused: too_short" in beyond.stderr
+    assert "ends after 120 s, and the span begins at 500 s" in beyond.stderr
+    assert beyond.stdout == ""
+    partly = run_focusloop("score", str(muse), "--calibrate-from", f"{muse}@90:150", "--force-baseline")
+    assert partly.returncode == 0, partly.stderr
+    assert "ends after 120 s, the span that was asked for would go to 150 s" in partly.stderr
+    assert "of clean rest" in partly.stderr
+
+
+def test_a_file_whose_electrodes_nobody_named_says_so_and_what_to_do(tmp_path: Path) -> None:
+    path = write_openbci(tmp_path / "session.txt", wave_uv(2500, 8))
+    done = run_focusloop("score", str(path))
+    assert done.returncode == 0, done.stderr
+    assert {row["reason"] for row in table(done.stdout)} == {"unassigned"}
+    assert "--montage" in done.stderr
+    assert "8 names" in done.stderr
+    named = run_focusloop("score", str(path), "--montage", "Fp1,Fp2,C3,C4,P7,P8,O1,O2")
+    assert "unassigned" not in named.stdout
+    assert "--montage" not in named.stderr
+
+
+def test_a_montage_that_names_one_of_nineteen_channels_is_refused(tmp_path: Path) -> None:
+    labels = [
+        "Fp1",
+        "Fp2",
+        "F3",
+        "F4",
+        "F7",
+        "F8",
+        "T3",
+        "T4",
+        "C3",
+        "C4",
+        "T5",
+        "T6",
+        "P3",
+        "P4",
+        "O1",
+        "O2",
+        "Fz",
+        "Cz",
+        "Pz",
+    ]
+    path = write_edf(tmp_path / "rest.edf", wave_uv(2500, 19), labels)
+    done = run_focusloop("score", str(path), "--montage", "Fp1")
+    assert done.returncode == 2
+    assert "the montage names 1 of 19 EEG channels" in done.stderr
+    assert "--channels" in done.stderr
+    assert done.stdout == ""
+
+
 def test_a_file_that_is_none_names_itself(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello")
@@ -108,3 +167,50 @@ def test_nothing_half_written_is_left(muse: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert not folder.exists()
+
+
+needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="devices, pipes and links of Unix")
+
+
+@needs_unix
+def test_a_link_stays_a_link_and_its_target_gets_the_table(muse: Path, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    real.write_text("old")
+    link.symlink_to(real)
+    done = run_focusloop("score", str(muse), "--out", str(link))
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink()
+    assert len(table(real.read_text())) > 1000
+    assert {path.name for path in tmp_path.iterdir()} == {"real.csv", "link.csv"}
+
+
+@needs_unix
+def test_a_pipe_gets_the_table_and_stays_a_pipe(muse: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(command("score", str(muse), "--out", str(pipe)), stderr=subprocess.PIPE) as process:
+        rows = table(pipe.read_text())
+        assert process.wait(60.0) == 0
+    assert len(rows) > 1000
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_device_is_one_sentence_and_stays_what_it_is(muse: Path) -> None:
+    done = run_focusloop("score", str(muse), "--out", "/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "focusloop score: /dev/full cannot be written: No space left on device"
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [("score", ""), ("models",), ("devices", "--wait", "0.2")])
+def test_a_full_standard_output_is_one_sentence(muse: Path, arguments: tuple[str, ...]) -> None:
+    given = [argument or str(muse) for argument in arguments]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command(*given), stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    says = f"focusloop {arguments[0]}: standard output cannot be written: No space left on device"
+    assert done.stderr.splitlines()[-1] == says
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from bystander import undisturbed
 from focusloop_process import Serve
 from live_service import Talk
 from lsl_outlets import Announcement, OutletProcess, PacedOutlet, fresh_id
@@ -16,8 +18,15 @@ EIGHT = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    with Serve(tmp_path_factory.mktemp("data")) as running:
+    with Serve(tmp_path_factory.mktemp("data"), "good=simulator:manual?seed=3") as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def bystander(service: Serve) -> Iterator[None]:
+    """Someone else's scores, looked at after every test."""
+    with undisturbed(service, "good"):
+        yield
 
 
 @pytest.fixture
@@ -27,9 +36,15 @@ def client(service: Serve) -> Iterator[Talk]:
         yield talk
 
 
-def until(service: Serve, client: Talk, state: str, says: str = "") -> dict[str, object]:
+def first_of(service: Serve, client: Talk, matches: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+    """The first message that matches, of the stream that the test is about."""
+    return service.first(client, lambda m: m["stream"] != "good" and matches(m), what)
+
+
+def until(service: Serve, client: Talk, state: str, says: str = "") -> dict[str, Any]:
     """The first status with a state and these words."""
-    return service.first(
+    return first_of(
+        service,
         client,
         lambda m: m["type"] == "status" and m["state"] == state and says in m["detail"],
         f"the state {state} ({says})",
@@ -42,10 +57,10 @@ def test_an_outlet_that_dies_comes_back_and_comes_back_as_another(service: Serve
         assert view["state"] == "connecting"
         with OutletProcess(cap) as first:
             until(service, client, "streaming")
-            service.first(client, lambda m: m["type"] == "focus" and m["t_lsl_s"] is not None, "samples")
+            first_of(service, client, lambda m: m["type"] == "focus" and m["t_lsl_s"] is not None, "samples")
             first.kill()
         until(service, client, "stalled")
-        stale = service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+        stale = first_of(service, client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
         assert stale["value"] is None
         until(service, client, "reconnecting", "is gone")
         with OutletProcess(cap) as second:
@@ -58,7 +73,7 @@ def test_an_outlet_that_dies_comes_back_and_comes_back_as_another(service: Serve
         refused = service.http.post("/v1/streams/cap/calibration", json={"seconds": 5})
         assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
         # A failed stream is not silent either.
-        service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+        first_of(service, client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
     until(service, client, "closed", "removed")
 
 
@@ -68,17 +83,17 @@ def test_an_outlet_that_pauses_is_stalled_and_goes_on(service: Serve, client: Ta
         until(service, client, "streaming")
         outlet.silent.set()
         until(service, client, "stalled")
-        service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+        first_of(service, client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
         outlet.silent.clear()
         until(service, client, "streaming")
-        service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "warming_up", "a window begun anew")
+        first_of(service, client, lambda m: m["type"] == "focus" and m["reason"] == "warming_up", "a window begun anew")
 
 
 def test_a_source_that_ends_is_closed(service: Serve, client: Talk) -> None:
     with service.stream("short", "simulator:focus?seconds=2"):
         until(service, client, "streaming")
         until(service, client, "closed", "ended after 2 s")
-        stale = service.first(client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
+        stale = first_of(service, client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
         assert stale["valid"] is False
 
 

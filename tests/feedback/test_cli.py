@@ -51,6 +51,12 @@ assert not heavy, heavy
         (("simulate", "--scenario", "bliss"), 2, "bliss"),
         (("relay", "brainflow:toaster"), 2, "toaster"),
         (("data", "crystals"), 2, "eegmat"),
+        (("devices", "--wait", "-1"), 2, "0.1 to 60"),
+        (("devices", "--wait", "1e9"), 2, "0.1 to 60"),
+        (("devices", "--wait", "nan"), 2, "0.1 to 60"),
+        (("serve", "--models-dir", "/nope", "--port", "0"), 2, "/nope: no such folder"),
+        (("models", "--models-dir", "/nope"), 2, "/nope: no such folder"),
+        (("score", "x.edf", "--models-dir", "/nope"), 2, "/nope: no such folder"),
         (("models", "crystal-ball"), 1, "no model"),
         (("train", "--config", "nowhere.toml"), 2, "nowhere.toml"),
     ],
@@ -93,6 +99,37 @@ def test_doctor_finds_this_machine_fit_and_a_folder_that_cannot_be_written(tmp_p
     assert done.returncode == 1
     broken = {one["what"]: one for one in json.loads(done.stdout) if one["state"] == "broken"}
     assert "--data-dir" in broken["data directory"]["mend"]
+
+
+def test_doctor_names_a_folder_of_models_that_is_none(tmp_path: Path) -> None:
+    done = run_focusloop("doctor", "--json", "--port", "0", "--data-dir", str(tmp_path), "--models-dir", "/nope")
+    assert done.returncode == 1
+    broken = {one["what"]: one for one in json.loads(done.stdout) if one["state"] == "broken"}
+    assert "/nope" in broken["models"]["found"]
+    assert "--models-dir" in broken["models"]["mend"]
+
+
+@pytest.mark.parametrize("arguments", [("train",), ("evaluate", "focus")])
+def test_training_without_its_extra_fails_with_the_command_that_installs_it(arguments: tuple[str, ...]) -> None:
+    absent = "import sys\nfor name in ('torch', 'onnx', 'sklearn'): sys.modules[name] = None\n"
+    probe = f"{absent}from feedback.cli.main import main\nsys.exit(main({list(arguments)!r}))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "torch, onnx, sklearn not installed" in line
+    assert ".[train]" in line
+
+
+def test_data_sets_stand_in_columns(tmp_path: Path) -> None:
+    done = run_focusloop("data", "--to", str(tmp_path))
+    *lines, where = done.stdout.splitlines()
+    assert str(tmp_path) in where
+    state = lines[0].index("not here")
+    licence = lines[0].index("Open Data Commons")
+    assert {line.index("not here") for line in lines} == {state}
+    for line in lines:
+        assert line[licence - 2 : licence] == "  "
+        assert line[licence] != " "
 
 
 def test_another_distribution_in_the_place_of_ours_is_named(tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ def test_files_open_below_the_data_directory_only_links_followed(http: httpx.Cli
     assert made.json()["sources"] == [f"file:{folder.resolve()}/rest.edf?speed=2"]
     http.delete("/v1/streams/file")
     (folder / "out.edf").symlink_to("/etc/passwd")
-    assert_problem(http.post("/v1/streams", json={"id": "f", "sources": ["file:out.edf"]}), 403, "not_allowed")
+    (folder / "round.edf").symlink_to(folder / "round.edf")
+    for link in ("out.edf", "round.edf"):
+        assert_problem(http.post("/v1/streams", json={"id": "f", "sources": [f"file:{link}"]}), 403, "not_allowed")
 
 
 def test_a_calibration_runs_once(http: httpx.Client) -> None:
@@ -105,8 +107,23 @@ def test_pause_and_simulator(http: httpx.Client, service: LiveService) -> None:
     assert_problem(http.put("/v1/streams/other/simulator", json={"attention": 0.5}), 409, "conflict")
 
 
-def test_what_later_versions_bring_is_said(http: httpx.Client) -> None:
-    assert_problem(http.put("/v1/streams/p01/controller", json={"policy": "staircase"}), 501, "later_version")
+def test_a_controller_is_given_shown_and_ended(http: httpx.Client) -> None:
+    path = "/v1/streams/p01/controller"
+    assert http.get(path).json() == {"state": "none"}
+    asked = {
+        "policy": "fused",
+        "target": 0.8,
+        "limits": {"d_min": -3},
+        "params": {"guess_rate": 0.5, "use_focus": False},
+    }
+    assert http.put(path, json=asked).json()["target"] == 0.8
+    assert http.get(path).json()["policy"] == "fused"
+    assert http.delete(path).status_code == 204
+    assert http.get(path).json() == {"state": "none"}
+    assert_problem(http.put(path, json={"policy": "staircase"}), 422, "config")
+    assert_problem(http.put(path, json={"target": "high"}), 422, "bad_request")
+    assert_problem(http.put(path, json={"aim": 0.8}), 422, "bad_request")
+    assert_problem(http.put("/v1/streams/nobody/controller", json={}), 404, "no_such_stream")
 
 
 def test_a_participants_token_reads_one_stream(http: httpx.Client, service: LiveService) -> None:
@@ -191,7 +208,8 @@ def test_health_readiness_and_metrics_need_no_token_here(service: LiveService) -
             service.participants.is_ready = True
         service.metrics.observe("model", 0.0001)
         service.metrics.count_score("p01", valid=True)
-        service.metrics.set_errors({"tick": 2})
+        service.metrics.count_internal_error("tick")
+        service.metrics.count_internal_error("tick")
         text = nobody.get("/metrics").text
         assert 'focusloop_stage_seconds_count{stage="model"} 1.0' in text
         assert 'focusloop_scores_total{stream="p01",valid="true"} 1.0' in text

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -10,6 +11,7 @@ from fake_participants import FOCUS
 from live_service import TOKEN, LiveService, RawClient, Talk
 from websockets.exceptions import InvalidStatus
 
+from bci.clock import lsl_now_s
 from feedback.service.protocol import MAX_MESSAGE_BYTES, MAX_SUBSCRIPTIONS, SUBPROTOCOL
 from feedback.service.socket import MAX_UNAUTHENTICATED
 
@@ -163,7 +165,7 @@ def test_errors_are_answered_and_the_talk_goes_on(service: LiveService) -> None:
             "code": "bad_message",
             "message": "topics[2]: unknown topic 'foo'",
         }
-        assert client.ask(type="trial", stream="p01", run="u", trial=1)["code"] == "unknown_type"
+        assert client.ask(type="trial", stream="p01", run="u", trial=1)["code"] == "bad_message"
         client.connection.send(b"binary")
         assert client.hear()["code"] == "bad_message"
         client.connection.send("[" * 60_000)
@@ -171,6 +173,57 @@ def test_errors_are_answered_and_the_talk_goes_on(service: LiveService) -> None:
         pong = client.ask(type="ping", t0=17.5)
         assert pong["t0"] == 17.5
         assert pong["t1"] <= pong["t2"]
+
+
+def trial(client: Talk, number: int, **more: object) -> dict[str, Any]:
+    client.say(**{"type": "trial", "stream": "p01", "run": "r1", "trial": number, "correct": True, **more})
+    while (heard := client.hear())["type"] not in ("ack", "error"):
+        pass
+    return heard
+
+
+def test_a_trial_is_acknowledged_and_a_repeat_is_not_counted(service: LiveService) -> None:
+    with service.talk() as client, service.talk() as other:
+        first = trial(client, 1, rt_ms=532)
+        assert (first["type"], first["run"], first["trial"], first["duplicate"]) == ("ack", "r1", 1, False)
+        assert first["stamped"] == "arrival"
+        assert first["uncertainty_ms"] is None
+        assert trial(client, 1, rt_ms=532)["duplicate"] is True
+        assert trial(other, 1, rt_ms=532)["duplicate"] is True
+        for number, rt_ms in enumerate((-5, 1e9, None), start=2):
+            assert trial(client, number, rt_ms=rt_ms)["duplicate"] is False
+    assert [key for key in service.participants.trials if key[1] == "r1"] == [("p01", "r1", n) for n in (1, 2, 3, 4)]
+
+
+def test_a_trial_that_nobody_may_send_names_the_trial(service: LiveService) -> None:
+    token = service.access.issue("p03", 1.0).token
+    with service.talk(token) as client:
+        for stream, code in (("p01", "not_allowed"), ("*", "not_allowed")):
+            refused = trial(client, 7, stream=stream, run="r2")
+            assert (refused["code"], refused["run"], refused["trial"]) == (code, "r2", 7)
+    with service.talk() as client:
+        assert trial(client, 8, stream="nobody", run="r2")["code"] == "no_such_stream"
+        assert trial(client, 9, stream="*", run="r2")["code"] == "no_such_stream"
+        bad = trial(client, 10, rt_ms="fast", run="r2")
+        assert (bad["code"], bad["run"], bad["trial"]) == ("bad_message", "r2", 10)
+    assert not [key for key in service.participants.trials if key[1] == "r2"]
+
+
+def test_a_client_that_pings_has_its_trials_on_the_lsl_clock(service: LiveService) -> None:
+    with service.talk() as client:
+        previous: dict[str, float] | None = None
+        for _ in range(6):
+            t0 = time.monotonic() * 1e3
+            pong = client.ask(type="ping", t0=t0, **({"previous": previous} if previous else {}))
+            previous = {"t0": t0, "t3": time.monotonic() * 1e3}
+            assert pong["t0"] == t0
+        before_s = lsl_now_s()
+        happened_ms = time.monotonic() * 1e3
+        after_s = lsl_now_s()
+        answer = trial(client, 1, run="r3", t_client_ms=happened_ms)
+    assert answer["stamped"] == "client"
+    error_s = answer["uncertainty_ms"] / 1e3
+    assert before_s - error_s <= answer["t_lsl_s"] <= after_s + error_s
 
 
 def test_resuming_by_number_misses_nothing(service: LiveService) -> None:

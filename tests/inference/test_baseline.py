@@ -61,7 +61,27 @@ def test_each_refusal_has_its_code() -> None:
 def test_a_baseline_of_other_bands_does_not_fit() -> None:
     baseline = taken()
     assert replace(OWNER, bands=8).fits(baseline)
-    assert not replace(OWNER, bands=7).fits(baseline)  # of the same model's version before it was trained anew
+    assert not replace(OWNER, bands=7).fits(baseline)
+
+
+def test_a_model_trained_anew_under_its_old_name_takes_no_old_baseline() -> None:
+    anew = replace(OWNER, model_sha256="b" * 64)
+    assert not anew.fits(taken())  # of before the checksum was kept
+    assert not anew.fits(taken().model_copy(update={"model_sha256": "a" * 64}))
+    assert anew.fits(taken().model_copy(update={"model_sha256": "b" * 64}))
+
+
+def test_closed_eyes_are_held_against_the_same_persons_open_ones() -> None:
+    opened = taken(OPEN).alpha_index
+    assert rest(30.0, CLOSED).finish(0.0, asked_eyes="closed", open_index=opened).eyes == "closed"
+    for index in (opened, opened + 0.4, opened - 0.2):
+        with pytest.raises(BaselineRefusedError, match="your own rest with open eyes") as refusal:
+            rest(30.0, OPEN).finish(0.0, asked_eyes="closed", open_index=index)
+        assert refusal.value.code == "eye_state"
+    assert taken(OPEN, "closed").eyes == "closed", "nothing known of the person: seen with closed eyes, too"
+    # Little alpha is no fault of closed eyes where there is still less with open ones.
+    little = taken(WIDE_OPEN).alpha_index
+    assert rest(30.0, WIDE_OPEN).finish(0.0, asked_eyes="closed", open_index=little - 0.3).eyes == "closed"
 
 
 def test_only_clean_seconds_count() -> None:

@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceErro
 from bci.uri import parse_uri
 from feedback.service.hub import Hub
 from feedback.service.ports import View
+from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
+from feedback.service.trial_clock import Stamp
 
 FOCUS: dict[str, Any] = {
     "t_unix_s": 1795305600.123,
@@ -55,6 +57,10 @@ class FakeParticipants:
         self._stop = threading.Event()
         self._worker = threading.Thread(target=self._score, name="worker", daemon=True)
         self._calibrations: dict[str, View] = {}
+        self._controllers: dict[str, View] = {}
+        self.trials: dict[tuple[str, str, int], tuple[SendTrial, Stamp]] = {}
+        self.markers: list[tuple[SendMarker, Stamp]] = []
+        self.answers: list[tuple[str, str, bool]] = []
         self.simulated: dict[str, tuple[float | None, str | None]] = {}
 
     def _open(self, stream: str, sources: Sequence[str]) -> View:
@@ -169,6 +175,36 @@ class FakeParticipants:
             msg = f"unknown fault '{fault}'; known: stale"
             raise ConfigError(msg)
         self.simulated[stream] = (attention, fault)
+
+    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
+        key = (trial.stream, trial.run, trial.trial)
+        duplicate = key in self.trials
+        if not duplicate:
+            self.trials[key] = (trial, stamp)
+        kept(duplicate)
+
+    def accept_marker(self, marker: SendMarker, stamp: Stamp) -> None:
+        self.markers.append((marker, stamp))
+
+    def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
+        self.view(stream)
+        self.answers.append((stream, answer.kind, answer.accepted))
+
+    def set_controller(self, stream: str, asked: SetController) -> View:
+        self.view(stream)
+        if asked.policy != "fused":
+            msg = f"policy '{asked.policy}': known are fused"
+            raise ConfigError(msg)
+        self._controllers[stream] = {**asked.model_dump(), "state": "waiting"}
+        return self._controllers[stream]
+
+    def controller(self, stream: str) -> View:
+        self.view(stream)
+        return self._controllers.get(stream, {"state": "none"})
+
+    def end_controller(self, stream: str) -> None:
+        self.view(stream)
+        self._controllers.pop(stream, None)
 
     async def devices(self) -> Mapping[str, Any]:
         return {"here": [], "possible": []}

@@ -1,0 +1,149 @@
+export declare const VERSION = "0.1.0";
+export type Topic = "focus" | "status" | "quality" | "bands" | "spectrum" | "raw" | "gaze" | "difficulty" | "trial" | "marker" | "calibration" | "proposal" | "explanation";
+interface Numbered {
+    stream: string;
+    epoch: string;
+    seq: number;
+}
+/** A focus score: valid, or null with a reason. */
+export interface Focus extends Numbered {
+    type: "focus";
+    t_unix_s: number;
+    t_lsl_s: number | null;
+    origin: "live" | "file" | "simulator";
+    value: number | null;
+    steady: number | null;
+    relative: number | null;
+    raw: number | null;
+    valid: boolean;
+    reason: string | null;
+    confidence: number | null;
+    quality: number | null;
+    calibrated: boolean;
+}
+/** The next difficulty, 0 easiest to 1 hardest, with its reason. */
+export interface Difficulty extends Numbered {
+    type: "difficulty";
+    t_unix_s: number;
+    level: number;
+    previous: number;
+    reason: string;
+    policy: string;
+    target: number;
+    state: "running" | "holding";
+    after: {
+        run: string;
+        trial: number;
+        t_trial_lsl_s: number | null;
+        uncertainty_s: number | null;
+    } | null;
+}
+export interface Status extends Numbered {
+    type: "status";
+    state: string;
+    detail: string;
+}
+export interface Acknowledged {
+    type: "ack";
+    run: string;
+    trial: number;
+    duplicate: boolean;
+    uncertainty_ms: number | null;
+}
+export interface Lagged {
+    type: "lagged";
+    stream: string;
+    topic: string;
+    missed: number;
+}
+export interface Refused {
+    type: "error";
+    code: string;
+    message: string;
+    run?: string;
+    trial?: number;
+}
+export interface Welcome {
+    type: "welcome";
+    server: string;
+    epoch: string;
+    streams: {
+        id: string;
+        [key: string]: unknown;
+    }[];
+}
+export interface Denied {
+    type: "denied";
+    code: number;
+    reason: string;
+}
+export interface Disconnected {
+    type: "disconnected";
+    code: number;
+    reason: string;
+}
+export interface Messages {
+    focus: Focus;
+    difficulty: Difficulty;
+    status: Status;
+    ack: Acknowledged;
+    lagged: Lagged;
+    error: Refused;
+    welcome: Welcome;
+    denied: Denied;
+    disconnected: Disconnected;
+    [other: string]: unknown;
+}
+export interface Options {
+    /** `ws://host:port` or `http://host:port`; in a page the service's own address by default. */
+    url?: string;
+    token?: string;
+    /** Participant that trials are for; left out where the service has only one. */
+    stream?: string;
+    /** Name and version of the program. */
+    client?: string;
+    /** Names this run; made at random. */
+    run?: string;
+}
+export interface Trial {
+    correct: boolean;
+    rt_ms?: number | null;
+    stream?: string;
+    task?: string;
+    block?: number;
+    /** Level that the trial was done at; the newest one heard by default. */
+    level?: number;
+}
+/** True where a score comes from no live headset: show SIMULATED in words then. */
+export declare const isSimulated: (focus: Focus) => boolean;
+/** A client that connects, connects again, resumes where it stopped, and sends trials until they are acknowledged. */
+export declare class FocusLoop {
+    #private;
+    readonly run: string;
+    /** How often a connection was welcomed. */
+    connections: number;
+    /** Numbered messages that never came. */
+    missed: number;
+    constructor(options?: Options);
+    get connected(): boolean;
+    get unacknowledged(): number;
+    /** Call back for each message of a type; gives a function that ends it. */
+    on<K extends keyof Messages & string>(type: K, listener: (message: Messages[K]) => void): () => void;
+    /** Listen to topics, on this connection and each later one; what was missed in between is asked for. */
+    subscribe(topics: Topic[], options?: {
+        stream?: string;
+        rate_hz?: number;
+    }): void;
+    /** The newest focus score; null where there is none, or it is older than 2 s. */
+    focus(stream?: string): Focus | null;
+    /** The newest difficulty; null before there was one. */
+    difficulty(stream?: string): Difficulty | null;
+    /** Send an answered trial, again and again until the service has acknowledged it; gives its number. */
+    trial(trial: Trial): number;
+    /** Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost. */
+    marker(label: string, stream?: string): void;
+    /** Resolves once every trial is acknowledged. */
+    settle(): Promise<void>;
+    close(): void;
+}
+export {};

@@ -1,0 +1,308 @@
+// Listen to a focusloop service, and send it trials. Browser, and Node 22 or newer; no dependencies.
+
+export const VERSION = "0.1.0";
+const SUBPROTOCOL = "focusloop.v1.json";
+const DENIED = new Set([4400, 4401, 4403]); // trying again would not help
+const FIRST_WAIT_MS = 100, LONGEST_WAIT_MS = 5000;
+const FIRST_PINGS = 6, PING_EVERY_MS = 10_000, RESEND_EVERY_MS = 5000, TICK_MS = 50;
+const STALE_MS = 2000; // an older focus score is shown to nobody
+const NOT_YET = new Set<unknown>(["rate_limited", "too_many"]); // errors that a trial outlives: too fast, or the disk takes nothing
+const AT_ONCE = 100; // trials resent at once: the service takes 200 messages a second
+const MAX_UNACKNOWLEDGED = 100_000;
+
+export type Topic =
+  | "focus" | "status" | "quality" | "bands" | "spectrum" | "raw" | "gaze" | "difficulty" | "trial" | "marker"
+  | "calibration" | "proposal" | "explanation";
+
+interface Numbered { stream: string; epoch: string; seq: number }
+
+/** A focus score: valid, or null with a reason. */
+export interface Focus extends Numbered {
+  type: "focus";
+  t_unix_s: number;
+  t_lsl_s: number | null;
+  origin: "live" | "file" | "simulator";
+  value: number | null;
+  steady: number | null;
+  relative: number | null;
+  raw: number | null;
+  valid: boolean;
+  reason: string | null;
+  confidence: number | null;
+  quality: number | null;
+  calibrated: boolean;
+}
+
+/** The next difficulty, 0 easiest to 1 hardest, with its reason. */
+export interface Difficulty extends Numbered {
+  type: "difficulty";
+  t_unix_s: number;
+  level: number;
+  previous: number;
+  reason: string;
+  policy: string;
+  target: number;
+  state: "running" | "holding";
+  after: { run: string; trial: number; t_trial_lsl_s: number | null; uncertainty_s: number | null } | null;
+}
+
+export interface Status extends Numbered { type: "status"; state: string; detail: string }
+export interface Acknowledged { type: "ack"; run: string; trial: number; duplicate: boolean; uncertainty_ms: number | null }
+export interface Lagged { type: "lagged"; stream: string; topic: string; missed: number }
+export interface Refused { type: "error"; code: string; message: string; run?: string; trial?: number }
+export interface Welcome { type: "welcome"; server: string; epoch: string; streams: { id: string; [key: string]: unknown }[] }
+export interface Denied { type: "denied"; code: number; reason: string }
+export interface Disconnected { type: "disconnected"; code: number; reason: string }
+
+export interface Messages {
+  focus: Focus;
+  difficulty: Difficulty;
+  status: Status;
+  ack: Acknowledged;
+  lagged: Lagged;
+  error: Refused;
+  welcome: Welcome;
+  denied: Denied;
+  disconnected: Disconnected;
+  [other: string]: unknown;
+}
+
+export interface Options {
+  /** `ws://host:port` or `http://host:port`; in a page the service's own address by default. */
+  url?: string;
+  token?: string;
+  /** Participant that trials are for; left out where the service has only one. */
+  stream?: string;
+  /** Name and version of the program. */
+  client?: string;
+  /** Names this run; made at random. */
+  run?: string;
+}
+
+export interface Trial {
+  correct: boolean;
+  rt_ms?: number | null;
+  stream?: string;
+  task?: string;
+  block?: number;
+  /** Level that the trial was done at; the newest one heard by default. */
+  level?: number;
+}
+
+interface Wish { stream: string; topics: Topic[]; rate_hz?: number }
+type Fields = Record<string, unknown>;
+
+/** True where a score comes from no live headset: show SIMULATED in words then. */
+export const isSimulated = (focus: Focus): boolean => focus.origin !== "live";
+
+/** A client that connects, connects again, resumes where it stopped, and sends trials until they are acknowledged. */
+export class FocusLoop {
+  readonly run: string;
+  /** How often a connection was welcomed. */
+  connections = 0;
+  /** Numbered messages that never came. */
+  missed = 0;
+  readonly #url: string;
+  readonly #options: Options;
+  readonly #listeners = new Map<string, Set<(message: never) => void>>();
+  readonly #wishes: Wish[] = [];
+  readonly #thinned = new Set<string>();
+  readonly #unacknowledged = new Map<string, Fields>();
+  readonly #seen = new Map<string, Map<string, number>>();
+  readonly #focus = new Map<string, { message: Focus; at: number }>();
+  readonly #difficulty = new Map<string, Difficulty>();
+  readonly #settling = new Set<() => void>();
+  #streams: string[] = [];
+  #epoch: string | null = null;
+  #socket: WebSocket | null = null;
+  #ready = false;
+  #closed = false;
+  #wait = FIRST_WAIT_MS;
+  #trials = 0;
+  #pings = 0;
+  #pingDue = 0;
+  #resendDue = 0;
+  #heard: { t0: number; t3: number } | null = null;
+  #roundTrip = Infinity;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  readonly #ticking: ReturnType<typeof setInterval>;
+
+  constructor(options: Options = {}) {
+    this.#options = options;
+    this.run = options.run ?? crypto.randomUUID();
+    const own = typeof location === "undefined" ? "ws://127.0.0.1:8765" : location.origin;
+    this.#url = (options.url ?? own).replace(/^http/, "ws").replace(/\/+$/, "").replace(/\/v1\/ws$/, "") + "/v1/ws";
+    this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    this.#connect();
+  }
+
+  get connected(): boolean { return this.#ready; }
+  get unacknowledged(): number { return this.#unacknowledged.size; }
+
+  /** Call back for each message of a type; gives a function that ends it. */
+  on<K extends keyof Messages & string>(type: K, listener: (message: Messages[K]) => void): () => void {
+    const all = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, all.add(listener as (message: never) => void));
+    return () => { all.delete(listener as (message: never) => void); };
+  }
+
+  /** Listen to topics, on this connection and each later one; what was missed in between is asked for. */
+  subscribe(topics: Topic[], options: { stream?: string; rate_hz?: number } = {}): void {
+    const wish: Wish = { stream: options.stream ?? "*", topics, ...(options.rate_hz && { rate_hz: options.rate_hz }) };
+    this.#wishes.push(wish);
+    if (wish.rate_hz) topics.forEach((topic) => this.#thinned.add(topic));
+    if (this.#ready) this.#ask(wish, this.#wishes.length);
+  }
+
+  /** The newest focus score; null where there is none, or it is older than 2 s. */
+  focus(stream?: string): Focus | null {
+    const found = this.#focus.get(this.#of(stream));
+    return found && performance.now() - found.at <= STALE_MS ? found.message : null;
+  }
+
+  /** The newest difficulty; null before there was one. */
+  difficulty(stream?: string): Difficulty | null { return this.#difficulty.get(this.#of(stream)) ?? null; }
+
+  /** Send an answered trial, again and again until the service has acknowledged it; gives its number. */
+  trial(trial: Trial): number {
+    const stream = this.#of(trial.stream);
+    if (!stream) throw new Error("which participant? Give `stream` to the client or to trial()");
+    if (this.#unacknowledged.size >= MAX_UNACKNOWLEDGED) throw new Error("too many trials wait for the service: is it gone?");
+    const number = ++this.#trials;
+    const level = trial.level ?? this.#difficulty.get(stream)?.level;
+    const fields: Fields = {
+      type: "trial", ...trial, stream, run: this.run, trial: number, t_client_ms: performance.now(),
+      ...(level !== undefined && { level }),
+      ...(Number.isFinite(this.#roundTrip) && { uncertainty_ms: this.#roundTrip / 2 }),
+    };
+    this.#unacknowledged.set(`${this.run} ${number}`, fields);
+    if (this.#ready) this.#say(fields);
+    return number;
+  }
+
+  /** Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost. */
+  marker(label: string, stream?: string): void {
+    const name = this.#of(stream);
+    if (!name) throw new Error("which participant? Give `stream` to the client or to marker()");
+    if (this.#ready) this.#say({ type: "marker", stream: name, label, t_client_ms: performance.now() });
+  }
+
+  /** Resolves once every trial is acknowledged. */
+  settle(): Promise<void> {
+    return this.#unacknowledged.size ? new Promise((resolve) => this.#settling.add(resolve)) : Promise.resolve();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#ticking);
+    clearTimeout(this.#retry);
+    this.#socket?.close(1000);
+  }
+
+  #of(stream?: string): string {
+    return stream ?? this.#options.stream ?? (this.#streams.length === 1 ? this.#streams[0]! : "");
+  }
+
+  #connect(): void {
+    const socket = (this.#socket = new WebSocket(this.#url, SUBPROTOCOL));
+    socket.onopen = () => {
+      this.#heard = null;
+      this.#pings = 0;
+      const client = this.#options.client ?? `focusloop-client-js/${VERSION}`;
+      this.#say({ type: "hello", client, ...(this.#options.token !== undefined && { token: this.#options.token }) });
+    };
+    socket.onmessage = ({ data }) => this.#take(String(data));
+    socket.onerror = () => {}; // the close that follows says it
+    socket.onclose = ({ code, reason }) => {
+      this.#ready = false;
+      if (DENIED.has(code)) {
+        clearInterval(this.#ticking);
+        this.#emit("denied", { type: "denied", code, reason } satisfies Denied);
+        return;
+      }
+      this.#emit("disconnected", { type: "disconnected", code, reason } satisfies Disconnected);
+      if (this.#closed) return;
+      this.#retry = setTimeout(() => this.#connect(), this.#wait * (0.75 + 0.5 * Math.random()));
+      this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 2);
+    };
+  }
+
+  #say(fields: Fields): void {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(fields));
+  }
+
+  #take(text: string): void {
+    const message = JSON.parse(text) as Fields & { type: string };
+    if (message.type === "pong") {
+      this.#heard = { t0: message.t0 as number, t3: performance.now() };
+      this.#roundTrip = Math.min(this.#roundTrip, this.#heard.t3 - this.#heard.t0);
+      return;
+    }
+    if (typeof message.seq === "number" && !this.#count(message as never)) return;
+    if (message.type === "welcome") this.#welcome(message as never);
+    else if (message.type === "focus") {
+      const focus = message as unknown as Focus;
+      if (isSimulated(focus) && !this.#focus.has(focus.stream)) {
+        console.warn(`SIMULATED: the scores of '${focus.stream}' come from no live headset`);
+      }
+      this.#focus.set(focus.stream, { message: focus, at: performance.now() });
+    } else if (message.type === "difficulty") {
+      const difficulty = message as unknown as Difficulty;
+      this.#difficulty.set(difficulty.stream, difficulty);
+    } else if (message.type === "ack" || (message.type === "error" && "trial" in message && !NOT_YET.has(message.code))) {
+      this.#unacknowledged.delete(`${message.run} ${message.trial}`);
+    }
+    this.#emit(message.type, message);
+    if (!this.#unacknowledged.size) {
+      for (const resolve of this.#settling) resolve();
+      this.#settling.clear();
+    }
+  }
+
+  #welcome(message: Welcome): void {
+    this.connections += 1;
+    this.#wait = FIRST_WAIT_MS;
+    this.#streams = message.streams.map((view) => view.id);
+    if (this.#epoch !== message.epoch) this.#seen.clear();
+    this.#epoch = message.epoch;
+    this.#ready = true;
+    this.#pingDue = 0;
+    this.#wishes.forEach((wish, index) => this.#ask(wish, index + 1));
+    this.#resend();
+  }
+
+  #ask(wish: Wish, id: number): void {
+    const seen = Object.fromEntries([...this.#seen].map(([stream, topics]) => [stream, Object.fromEntries(topics)]));
+    this.#say({ type: "subscribe", id, ...wish, ...(this.#seen.size && { since: { epoch: this.#epoch, ...seen } }) });
+  }
+
+  #resend(): void {
+    this.#resendDue = performance.now() + RESEND_EVERY_MS;
+    for (const fields of [...this.#unacknowledged.values()].slice(0, AT_ONCE)) this.#say(fields);
+  }
+
+  #tick(): void {
+    if (!this.#ready) return;
+    const now = performance.now();
+    if (now >= this.#pingDue) {
+      this.#pingDue = now + (++this.#pings < FIRST_PINGS ? TICK_MS : PING_EVERY_MS);
+      this.#say({ type: "ping", t0: now, ...(this.#heard && { previous: this.#heard }) });
+    }
+    if (now >= this.#resendDue) this.#resend();
+  }
+
+  // Counts a numbered message; false where it came before.
+  #count(message: Numbered & { type: string }): boolean {
+    const seen = this.#seen.get(message.stream) ?? new Map<string, number>();
+    this.#seen.set(message.stream, seen);
+    const last = seen.get(message.type);
+    if (last !== undefined && message.seq <= last) return false;
+    if (last !== undefined && !this.#thinned.has(message.type)) this.missed += message.seq - last - 1;
+    seen.set(message.type, message.seq);
+    return true;
+  }
+
+  #emit(type: string, message: unknown): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener(message as never);
+  }
+}

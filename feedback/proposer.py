@@ -1,0 +1,169 @@
+"""Proposals of a running service: what each stream's trials and scores give reason for, said once, never acted on."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bci.clock import ClockAnchor, lsl_now_s
+from feedback.difficulty.proposals import Domain, Kind, Proposal, Proposals, Stretch
+
+BREAK_S = 60.0
+"""Without a trial for so long a person has rested: the next trial begins a new stretch of work."""
+
+RECENT_S = 120
+FRESH_S = 2.0
+LEVELS = 40
+
+DOMAINS: Mapping[Domain, tuple[str, ...]] = {
+    "working-memory": ("n-back", "back", "digit-span", "corsi", "operation-span", "memory"),
+    "selective": ("flanker", "stroop", "search", "oddball", "posner", "selective"),
+}
+"""What a task asks for, by a part of its name; any other is taken for sustained attention, which tires soonest."""
+
+
+def domain_of(task: str) -> Domain:
+    """Say what a task asks for."""
+    name = task.lower().replace("_", "-").replace(" ", "-")
+    for domain, parts in DOMAINS.items():
+        if any(part in name for part in parts):
+            return domain
+    return "sustained"
+
+
+@dataclass(slots=True)
+class _Second:
+    at_s: float
+    scores: int = 0
+    mismatched: int = 0
+    unlike: int = 0
+
+
+@dataclass(slots=True)
+class _Person:
+    proposals: Proposals = field(default_factory=Proposals)
+    stretch: Stretch | None = None
+    domain: Domain = "sustained"
+    last_trial_s: float = -math.inf
+    focus: float | None = None
+    focus_s: float = -math.inf
+    levels: dict[Domain, deque[float]] = field(default_factory=dict)
+    recent: deque[_Second] = field(default_factory=lambda: deque(maxlen=RECENT_S))
+
+
+class Proposer:
+    """Listens to trials and scores of all streams; an outlet of the scorer, too.
+
+    While a person works it looks once a second whether a rest, the next task or a new baseline should be proposed. What
+    was proposed or refused is not proposed again for five minutes.
+
+    Parameters
+    ----------
+    tell
+        Sends a message: stream, topic, fields.
+    baseline_age_s
+        Age of the baseline that a stream is scored against, seconds; None where there is none.
+    clock
+        LSL clock, seconds.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[str, str, Mapping[str, Any]], object],
+        baseline_age_s: Callable[[str], float | None],
+        clock: Callable[[], float] = lsl_now_s,
+    ) -> None:
+        self._tell = tell
+        self._baseline_age_s = baseline_age_s
+        self._clock = clock
+        self._people: dict[str, _Person] = {}
+
+    def on_trial(self, stream: str, task: str, rt_s: float | None, level: float | None) -> None:
+        """Take a counted trial in."""
+        now_s = self._clock()
+        person = self._people.setdefault(stream, _Person())
+        if person.stretch is None or now_s - person.last_trial_s >= BREAK_S:
+            person.stretch = Stretch(now_s)
+        person.last_trial_s, person.domain = now_s, domain_of(task)
+        person.stretch.add(person.focus if now_s - person.focus_s <= FRESH_S else None, rt_s)
+        if level is not None:
+            person.levels.setdefault(person.domain, deque(maxlen=LEVELS)).append(level)
+
+    def answer(self, stream: str, kind: Kind, *, accepted: bool) -> None:
+        """Take a person's answer in: a rest that was accepted begins a new stretch, a refusal is kept for a while."""
+        person = self._people.get(stream)
+        if person is None:
+            return
+        person.proposals.refuse(kind, self._clock())
+        if accepted and kind == "rest":
+            person.stretch = None
+
+    def tick(self) -> None:
+        """Look at everyone who is working."""
+        now_s = self._clock()
+        for stream, person in list(self._people.items()):
+            stretch = person.stretch
+            if stretch is None or now_s - person.last_trial_s >= BREAK_S:
+                continue
+            found = (
+                person.proposals.rest(stretch, person.domain, now_s, None),
+                person.proposals.next_task(_levels(person), now_s),
+                self._recalibration(stream, person, now_s),
+            )
+            for proposal in found:
+                if proposal is not None:
+                    person.proposals.refuse(proposal.kind, now_s)
+                    self._say(stream, proposal, now_s)
+
+    def _recalibration(self, stream: str, person: _Person, now_s: float) -> Proposal | None:
+        recent = [one for one in list(person.recent) if now_s - one.at_s <= RECENT_S]
+        scores = sum(one.scores for one in recent)
+        if not scores:
+            return None
+        mismatched = sum(one.mismatched for one in recent) / scores
+        unlike = sum(one.unlike for one in recent) / scores
+        return person.proposals.recalibration(self._baseline_age_s(stream), mismatched, unlike, now_s)
+
+    def _say(self, stream: str, proposal: Proposal, now_s: float) -> None:
+        evidence = {name: round(one, 4) if isinstance(one, float) else one for name, one in proposal.evidence.items()}
+        fields = {"kind": proposal.kind, "text": proposal.text, "evidence": evidence}
+        self._tell(stream, "proposal", {"t_unix_s": ClockAnchor.now().to_unix(now_s), "t_lsl_s": now_s, **fields})
+
+    # As an outlet of the scorer
+
+    def open(self, stream: str, *, origin: str = "live", model: str = "") -> None:
+        """Nothing to open."""
+
+    def on_score(self, stream: str, score: Mapping[str, Any]) -> None:
+        """Hear of focus, on the worker's thread."""
+        person = self._people.get(stream)
+        if person is None:
+            return  # nobody works here yet
+        now_s = self._clock()
+        if not person.recent or now_s - person.recent[-1].at_s >= 1.0:
+            person.recent.append(_Second(now_s))
+        second = person.recent[-1]
+        second.scores += 1
+        second.mismatched += score["reason"] == "baseline_mismatch"
+        second.unlike += score["reason"] == "out_of_distribution"
+        if score["valid"] and score["value"] is not None:
+            person.focus, person.focus_s = float(score["value"]), now_s
+
+    def remove(self, stream: str) -> None:
+        """Forget a stream that was closed."""
+        self._people.pop(stream, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _levels(person: _Person) -> dict[Domain, tuple[float, float, int]]:
+    return {
+        domain: (statistics.fmean(levels), statistics.stdev(levels) / math.sqrt(len(levels)), len(levels))
+        for domain, levels in person.levels.items()
+        if len(levels) > 1
+    }

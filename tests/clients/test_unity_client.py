@@ -1,0 +1,62 @@
+"""The Unity client: it compiles, and the part that needs no Unity joins the loop of the running service."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from focusloop_process import TOKEN, Serve
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITY = ROOT / "clients" / "unity"
+COMPILER, MONO = shutil.which("mcs"), shutil.which("mono")
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if COMPILER is None or MONO is None:
+        pytest.skip("no C# compiler here (apt-get install mono-mcs)")
+    made = tmp_path_factory.mktemp("unity") / "probe.exe"
+    sources = [*sorted(UNITY.glob("*.cs")), *sorted((ROOT / "tests" / "clients" / "unity").glob("*.cs"))]
+    command = [COMPILER, "-warnaserror", "-langversion:7", f"-out:{made}", *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def run(probe: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    assert MONO is not None
+    return subprocess.run([MONO, str(probe), *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_game_joins_the_loop_on_its_main_thread(serve: Serve, probe: Path) -> None:
+    done = run(probe, serve.url, TOKEN, "p01", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SIMULATED focus value" in done.stdout or "SIMULATED focus null" in done.stdout
+    assert done.stdout.count("level ") == 3
+    assert "unacknowledged 0 missed 0" in done.stdout
+    assert "OTHER THREAD" not in done.stdout
+
+
+def test_null_stays_null(serve: Serve, probe: Path) -> None:
+    serve.http.put("/v1/streams/p01/simulator", json={"fault": "not_worn"}).raise_for_status()
+    try:
+        serve.until(
+            lambda: "focus null not_worn" in run(probe, serve.url, TOKEN, "p01", "0").stdout, "null in a C# client"
+        )
+    finally:
+        serve.http.put("/v1/streams/p01/simulator", json={"fault": None}).raise_for_status()
+
+
+def test_a_wrong_token_is_told(serve: Serve, probe: Path) -> None:
+    assert "denied" in run(probe, serve.url, "wrong-token-wrong-token", "p01", "1").stdout
+
+
+def test_webgl_builds_find_every_function_that_they_import() -> None:
+    imported = set(re.findall(r"extern \w+ (FocusLoop\w+)\(", (UNITY / "WebGLTransport.cs").read_text()))
+    library = (UNITY / "Plugins" / "WebGL" / "FocusLoop.jslib").read_text()
+    assert imported == set(re.findall(r"^  (FocusLoop\w+): function", library, re.MULTILINE))
+    assert len(imported) == 6

@@ -1,0 +1,38 @@
+// What a game would do, without Unity: pump, print, send trials. mono probe.exe URL TOKEN STREAM TRIALS
+using System;
+using System.Threading;
+using Focusloop;
+
+static class Probe
+{
+    static int Main(string[] args)
+    {
+        var loop = new FocusLoopClient(new NativeTransport(), args[0], args[1], args[2], "unity-probe/1");
+        int left = int.Parse(args[3]), followed = 0, main = Thread.CurrentThread.ManagedThreadId;
+        bool denied = false;
+        loop.Subscribe(new[] { "focus", "difficulty" });
+        loop.OnFocus += focus =>
+        {
+            string told = focus.Value.HasValue ? "value" : "null " + focus.Reason;
+            Console.WriteLine((focus.Simulated ? "SIMULATED " : "") + "focus " + told + (Thread.CurrentThread.ManagedThreadId == main ? "" : " OTHER THREAD"));
+        };
+        loop.OnDifficulty += difficulty =>
+        {
+            if (difficulty.AfterRun != loop.Run) return;
+            followed++;
+            Console.WriteLine("level " + difficulty.Level + " after " + difficulty.AfterTrial + ": " + difficulty.Reason);
+        };
+        loop.OnConnected += up => Console.WriteLine(up ? "connected" : "disconnected");
+        loop.OnDenied += reason => { denied = true; Console.WriteLine("denied " + reason); };
+        for (int n = 0; n < left; n++) loop.Trial(true, 500);
+        var end = DateTime.UtcNow.AddSeconds(60);
+        while (DateTime.UtcNow < end && !denied && (followed < left || loop.NewestFocus() == null))
+        {
+            loop.Pump();
+            Thread.Sleep(16);
+        }
+        Console.WriteLine("unacknowledged " + loop.Unacknowledged + " missed " + loop.Missed);
+        loop.Close();
+        return followed >= left && loop.NewestFocus() != null ? 0 : 1;
+    }
+}

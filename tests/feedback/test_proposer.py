@@ -1,0 +1,109 @@
+"""Proposals in a session: said once with their evidence, refused for a while, a rest begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from fake_participants import FOCUS
+
+from feedback.proposer import Proposer, domain_of
+
+
+class Session:
+    """One person at work on a clock of the test."""
+
+    def __init__(self, baseline_age_s: float | None = 60.0) -> None:
+        self.now_s = 1000.0
+        self.said: list[tuple[str, Mapping[str, Any]]] = []
+        self.proposer = Proposer(self._tell, lambda _: baseline_age_s, clock=lambda: self.now_s)
+
+    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        assert (stream, topic) == ("p01", "proposal")
+        self.said.append((fields["kind"], fields))
+
+    def work(self, minutes: float, *, task: str = "sart", level: float = 0.5, score: Mapping[str, Any] = FOCUS) -> None:
+        """Do a trial each two seconds."""
+        for number in range(round(minutes * 30)):
+            self.now_s += 2.0
+            self.proposer.on_score("p01", score)
+            self.proposer.on_trial("p01", task, 0.5, level + 0.01 * (number % 2))
+            self.proposer.tick()
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.said]
+
+
+def test_nobody_works_25_minutes_without_the_offer_of_a_rest() -> None:
+    session = Session()
+    session.work(24.9)
+    assert session.kinds() == []
+    session.work(0.2)
+    assert session.kinds() == ["rest"]
+    assert session.said[0][1]["text"] == "25 minutes without a rest: time for one."
+    session.work(4.5)
+    assert session.kinds() == ["rest"]
+    session.work(1.0)
+    assert session.kinds() == ["rest", "rest"], "after five minutes it is offered again"
+
+
+def test_a_rest_that_was_taken_begins_a_new_stretch() -> None:
+    accepted, paused = Session(), Session()
+    for session in (accepted, paused):
+        session.work(25.1)
+    accepted.proposer.answer("p01", "rest", accepted=True)
+    paused.now_s += 90.0
+    for session in (accepted, paused):
+        session.work(24.5)
+        assert session.kinds() == ["rest"]
+        session.work(0.6)
+        assert session.kinds() == ["rest", "rest"]
+
+
+def test_a_refusal_holds_for_five_minutes() -> None:
+    session = Session()
+    session.work(25.1)
+    session.work(4.0)
+    session.proposer.answer("p01", "rest", accepted=False)
+    session.work(4.9)
+    assert session.kinds() == ["rest"]
+    session.work(0.3)
+    assert session.kinds() == ["rest", "rest"]
+
+
+def test_the_weakest_kind_of_attention_is_proposed_next() -> None:
+    session = Session()
+    session.work(1.0, task="2-back", level=0.3)
+    session.work(1.0, task="flanker", level=0.7)
+    assert session.kinds() == ["next_task"]
+    assert session.said[0][1]["text"].startswith("working-memory attention is weakest (0.30 against 0.7")
+
+
+def test_a_baseline_is_proposed_where_there_is_none_or_it_does_not_fit() -> None:
+    without = Session(baseline_age_s=None)
+    without.work(0.2)
+    assert "There is no baseline" in without.said[0][1]["text"]
+    unfit = Session()
+    unfit.work(1.0, score={**FOCUS, "value": None, "valid": False, "reason": "baseline_mismatch"})
+    assert "do not fit the baseline" in unfit.said[0][1]["text"]
+    assert unfit.said[0][1]["evidence"]["mismatch_share"] == 1.0
+
+
+def test_nothing_is_proposed_to_someone_who_does_nothing() -> None:
+    session = Session(baseline_age_s=None)
+    session.work(0.2)
+    told = len(session.said)
+    for _ in range(3600):
+        session.now_s += 1.0
+        session.proposer.on_score("p01", FOCUS)
+        session.proposer.tick()
+    assert len(session.said) == told
+
+
+@pytest.mark.parametrize(
+    ("task", "domain"),
+    [("2-back", "working-memory"), ("Flanker_v2", "selective"), ("CPT", "sustained"), ("", "sustained")],
+)
+def test_a_task_is_known_by_a_part_of_its_name(task: str, domain: str) -> None:
+    assert domain_of(task) == domain

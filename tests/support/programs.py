@@ -1,0 +1,33 @@
+"""Programs of other languages that tests start: read what they say, with an end to patience."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def listen(
+    command: Sequence[str | Path],
+    enough: Callable[[str], bool],
+    *,
+    patience_s: float = 60.0,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Give what a program says, until it is enough or the program ends; it is ended then."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=cwd
+    ) as program:
+        assert program.stdout is not None
+        watchdog = threading.Timer(patience_s, program.kill)
+        watchdog.start()
+        said = ""
+        for line in program.stdout:
+            said += line
+            if enough(said):
+                break
+        watchdog.cancel()
+        program.kill()
+    return said
