@@ -96,6 +96,8 @@ class SlewedOffset:
         self._offsets_s: list[float] = []
         self._newest_s = -math.inf
         self.steps = 0
+        self.newest: tuple[float, float] | None = None
+        """The newest measurement: foreign clock when it was made, and the offset."""
 
     @property
     def measured(self) -> bool:
@@ -132,6 +134,7 @@ class SlewedOffset:
         if not math.isfinite(offset_s) or not math.isfinite(at_s):
             msg = f"clock offset {offset_s} s at {at_s} s is no measurement"
             raise ValueError(msg)
+        self.newest = (at_s, offset_s)
         if not self.measured:
             self._begin(at_s, offset_s)
             return False

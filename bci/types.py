@@ -91,6 +91,26 @@ class StreamSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceClock:
+    """What a chunk's stamps were before they came to the host's LSL clock; for the recording, nobody else looks.
+
+    Parameters
+    ----------
+    stamps_s
+        float64 (samples,), as the source sent them, by its own clock.
+    offset_s
+        Added to the newest of them, seconds: host's LSL clock less the source's.
+    measured
+        The newest measurement of that offset: source's clock at the moment, and the offset; None where nothing is
+        measured.
+    """
+
+    stamps_s: Timestamps
+    offset_s: float
+    measured: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive samples of one stream as they came, on the host's LSL clock.
 
@@ -106,12 +126,15 @@ class Chunk:
     first_sample
         Running number of the first sample since the stream opened. A device that counts its packets makes it jump
         where samples were lost; without a counter it is contiguous.
+    clock
+        The source's own stamps, where they are of another clock than the host's.
     """
 
     spec: StreamSpec
     data: FloatSamples
     timestamps_s: Timestamps
     first_sample: int
+    clock: SourceClock | None = None
 
     def __post_init__(self) -> None:
         """Hand the arrays on read-only, and refuse shapes that do not fit the specification."""

@@ -68,6 +68,7 @@ class Participant:
     """Stamp of the newest sample that came, LSL clock."""
     silent_told_s: float = float("-inf")
     quality_told_s: float = float("-inf")
+    explanation_told_s: float = float("-inf")
     internal_errors: int = 0
     """Errors that nobody expected and that belong to this stream."""
     last_internal_error: str | None = None
@@ -187,4 +188,11 @@ class Participant:
         if 0.0 <= now_s - self.quality_told_s < 0.5:
             return False
         self.quality_told_s = now_s
+        return True
+
+    def explanation_due(self, now_s: float) -> bool:
+        """Say whether a second has passed since it was last told what the score rests on."""
+        if 0.0 <= now_s - self.explanation_told_s < 1.0:
+            return False
+        self.explanation_told_s = now_s
         return True

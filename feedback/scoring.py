@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -12,12 +12,13 @@ from bci.clock import ClockAnchor, lsl_now_s
 from bci.types import Chunk
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun
-from feedback.messages import bands_fields, focus_fields, quality_fields
+from feedback.messages import bands_fields, explanation_fields, focus_fields, quality_fields
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from feedback.state_log import log_change
+from inference.attribution import attribute
 from inference.batch import BatchScorer
 from inference.scorer import Due
 from inference.types import FocusScore
@@ -28,6 +29,9 @@ from streaming.types import StreamStatus
 STALE_S = 1.0
 STARVED_S = 10.0
 """A calibration without signal for so long is refused."""
+
+MAX_EXPLAINED = 4
+"""Explanations between two calls of the model; those of a whole class wait for their turn, the scores never."""
 
 
 class ScoringSink:
@@ -92,26 +96,56 @@ class ScoringSink:
                 prepared += [(person, person.scorer.prepare(frame)) for frame in item.frames]
             except Exception as error:
                 failures[person.id] = error
+        explain: dict[str, tuple[Participant, Due, FocusScore]] = {}
         for batch_scorer, pairs in waiting.items():
             outcomes = batch_scorer.score_each([due for _, due in pairs])
             self._metrics.observe("model", time.perf_counter() - begun)
             for (person, due), outcome in zip(pairs, outcomes, strict=True):
                 if person.id not in failures:
-                    self._conclude(person, due, outcome, failures)
+                    score = self._conclude(person, due, outcome, failures)
+                    if score is not None:
+                        explain[person.id] = (person, due, score)
         if self.hub is not None:
             self.hub.wake()
+        self._explain_some(explain.values(), failures)
         return failures
 
     def _conclude(
         self, person: Participant, due: Due, outcome: FocusScore | Exception, failures: dict[str, Exception]
-    ) -> None:
+    ) -> FocusScore | None:
         if isinstance(outcome, Exception):
             failures[person.id] = outcome
-            return
+            return None
         try:
-            self._tell(person, due, outcome)
+            return self._tell(person, due, outcome)
         except Exception as error:
             failures[person.id] = error
+            return None
+
+    def _explain_some(
+        self, scored: Iterable[tuple[Participant, Due, FocusScore]], failures: dict[str, Exception]
+    ) -> None:
+        """Say once a second what a score rests on, where somebody listens, after the scores are on their way."""
+        told, now_s = 0, lsl_now_s()
+        for person, due, score in scored:
+            if told == MAX_EXPLAINED:
+                return
+            if person.id in failures or not self._explanation_wanted(person, now_s):
+                continue
+            told += 1
+            try:
+                self._explain(person, score, due)
+            except Exception as error:
+                failures[person.id] = error
+
+    def _explanation_wanted(self, person: Participant, now_s: float) -> bool:
+        return self.hub is not None and self.hub.wants(person.id, "explanation") and person.explanation_due(now_s)
+
+    def _explain(self, person: Participant, score: FocusScore, due: Due | None = None) -> None:
+        told = None
+        if score.valid and due is not None and due.x is not None:
+            told = attribute(person.model, due.x, due.scorer.positions_m, due.window.usable)
+        self.publish(person.id, "explanation", explanation_fields(score, told, self._anchor, lsl_now_s()))
 
     def status(self, stream_id: str, status: StreamStatus) -> None:
         """Publish a change of state."""
@@ -160,6 +194,8 @@ class ScoringSink:
         if score is None:
             return
         self._send_score(person, score)
+        if self._explanation_wanted(person, now_s):
+            self._explain(person, score)
         if self.hub is not None:
             self.hub.wake()
         run = person.calibration
@@ -180,7 +216,8 @@ class ScoringSink:
                 done.set_result(None)
         return failures
 
-    def _tell(self, person: Participant, due: Due, score: FocusScore) -> None:
+    def _tell(self, person: Participant, due: Due, score: FocusScore) -> FocusScore:
+        """Send a score and what goes with it; gives the score that was sent."""
         now_s = lsl_now_s()
         person.newest_s = due.frame.end_s
         if now_s - due.frame.end_s > STALE_S:
@@ -200,6 +237,7 @@ class ScoringSink:
             self.publish(person.id, "quality", quality_fields(due.frame, labels, self._anchor))
             if hub.wants(person.id, "bands"):
                 self.publish(person.id, "bands", bands_fields(due.frame, labels, SCHEMA, self._anchor))
+        return score
 
     def _send_score(self, person: Participant, score: FocusScore) -> None:
         begun = time.perf_counter()

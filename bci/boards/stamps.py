@@ -6,7 +6,7 @@ from collections import deque
 from typing import Literal
 
 from bci.clock import ClockAnchor, SlewedOffset
-from bci.types import Timestamps
+from bci.types import SourceClock, Timestamps
 
 _DELAY_WINDOW_S = 10.0
 """Over this long the smallest delay of a device's packets is taken to be the same."""
@@ -33,6 +33,10 @@ class BoardClock:
     def steps(self) -> int:
         """How often the board's clock stepped."""
         return self._offset.steps
+
+    def of(self, unix_s: Timestamps) -> SourceClock:
+        """Tell what stamps that were mapped in the last poll had been before, float64 (n,), n >= 1."""
+        return SourceClock(unix_s, self._offset.offset_at(float(unix_s[-1])), self._offset.newest)
 
     def to_lsl(self, unix_s: Timestamps) -> Timestamps:
         """Map the stamps of one poll, float64 (n,), n >= 1, taken just now."""

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from bci.clock import SlewedOffset
-from bci.types import Timestamps
+from bci.types import SourceClock, Timestamps
 
 _LEAD_S = 2.0  # some senders stamp a chunk before it is over; more is no stamp of this clock
 _LAG_S = 15.0  # a backlog after a broken connection, at most what the inlet keeps
@@ -55,6 +55,18 @@ class ForeignStamps:
     def correction_s(self) -> float:
         """Newest measurement of (our LSL clock - sender's); 0.0 before the first."""
         return self._correction_s or 0.0
+
+    def of(self, stamps_s: Timestamps) -> SourceClock:
+        """Tell what the stamps that were mapped last had been before.
+
+        Parameters
+        ----------
+        stamps_s
+            float64 (n,), n > 0, as sent; handed on, so it may not be a buffer that is filled again.
+        """
+        newest_s = float(stamps_s[-1])
+        offset_s = self._offset.offset_at(newest_s) if math.isfinite(newest_s) else self._offset.offset_at(0.0)
+        return SourceClock(stamps_s, offset_s, self._offset.newest)
 
     def correct(self, correction_s: float, now_s: float) -> None:
         """Take a new measurement of (our LSL clock - sender's LSL clock), made at `now_s` of our clock."""

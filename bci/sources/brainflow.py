@@ -237,7 +237,8 @@ class BrainflowSource:
         if broken.any():
             samples[broken] = np.nan
             self._say(repaired_samples=self._status.repaired_samples + int(broken.any(axis=1).sum()))
-        stamps_s = self._clock.to_lsl(rows[described["timestamp_channel"]])
+        own_s = rows[described["timestamp_channel"]]
+        stamps_s = self._clock.to_lsl(own_s)
         missing = self._missing(rows[described["package_num_channel"]], stamps_s)
         self._newest_s = float(stamps_s[-1])
         self._report(rows, session, int(missing.sum()))
@@ -246,7 +247,8 @@ class BrainflowSource:
         for start, stop in zip([0, *gaps[gaps > 0]], [*gaps[gaps > 0], len(missing)], strict=True):
             self._next_sample += int(missing[start])
             part = slice(int(start), int(stop))
-            chunks.append(Chunk(self._spec, samples[part], stamps_s[part], self._next_sample))
+            clock = self._clock.of(own_s[part])
+            chunks.append(Chunk(self._spec, samples[part], stamps_s[part], self._next_sample, clock))
             self._next_sample += int(stop - start)
         return chunks
 

@@ -226,10 +226,12 @@ class LslSource:
         if not kept:
             self._closed.wait(_FLOOD_PAUSE_S)  # its reader does not spin, whatever is sent
             return None
-        stamps_s = self._stamps.map(inlet.stamps_s[:kept], now_s)
+        own_s = inlet.stamps_s[:kept].copy()
+        stamps_s = self._stamps.map(own_s, now_s)
         if len(stamps_s):
             self._newest_s = float(stamps_s[-1])
-        return Chunk(self.spec, self._to_microvolts(inlet.samples[:kept]), stamps_s, first)
+        clock = self._stamps.of(own_s)
+        return Chunk(self.spec, self._to_microvolts(inlet.samples[:kept]), stamps_s, first, clock)
 
     def _to_microvolts(self, numbers: NDArray[Any]) -> FloatSamples:
         scale = self._description.scale if self._description else None

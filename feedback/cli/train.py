@@ -12,6 +12,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of models")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml, as lies beside each model")
     parser.add_argument("--force", action="store_true", help="export a model that fails a null, too; its card says so")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep finished fits here; started again, it goes on")
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="log the loss for TensorBoard, if installed")
     parser.add_argument("--seed", type=int, help="another seed than the recipe's")
     parser.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where torch computes")
     parser.epilog = (
@@ -28,11 +30,21 @@ def run(args: argparse.Namespace) -> int:
 
     require_training()
     from inference.training.config import load_config
+    from inference.training.kept import KeptFits
     from inference.training.recipe import train
+    from inference.training.tensorboard import loss_writer
 
     wishes = {"seed": args.seed, "device": args.device}
     config = load_config(args.config).model_copy(update={k: v for k, v in wishes.items() if v is not None})
     with progress_bar("training") as advance:
-        folder = train(config, data=args.data, out=args.out, force=args.force, progress=advance)
+        folder = train(
+            config,
+            data=args.data,
+            out=args.out,
+            force=args.force,
+            kept=KeptFits(args.keep) if args.keep else None,
+            watch=loss_writer(args.tensorboard) if args.tensorboard else None,
+            progress=advance,
+        )
     print(folder)
     return 0

@@ -1,6 +1,7 @@
 // The live page: listens to one participant, says what is so, and never shows an old score as a new one.
 
 import { Electrodes } from "./electrodes.js";
+import { Explanation } from "./explanation.js";
 import { Trace } from "./trace.js";
 
 const SILENT_AFTER_S = 2.5;
@@ -26,6 +27,7 @@ const percent = (value) => (value === null || value === undefined ? "–" : `${M
 const nowS = () => performance.now() / 1000;
 const trace = new Trace(at("trace"));
 const electrodes = new Electrodes(at("channels"), at("channels-none"));
+const explanation = new Explanation(at("explanation"), at("explanation-none"));
 const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), proposals: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
@@ -92,7 +94,7 @@ function welcome(message, send) {
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
   send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
-  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty", "proposal"] });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty", "proposal", "explanation"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
 }
@@ -103,6 +105,7 @@ function choose(stream) {
   at("chooser").hidden = state.views.size < 2;
   if (stream !== state.stream) {
     trace.clear();
+    explanation.clear();
     noScore(stream ? "Waiting for a score." : at("reason").textContent);
     for (const id of ["calibration-said", "simulator-said"]) say(id, "");
   }
@@ -226,6 +229,7 @@ function showOrigin(origin) {
 }
 
 function noScore(words) {
+  explanation.clear();
   say("value", "–");
   at("value").classList.add("none");
   at("value").setAttribute("aria-valuetext", "no valid score");
@@ -261,6 +265,10 @@ const handlers = {
     say("relative", message.relative === null ? "–" : message.relative > 0.6 ? "above usual" : message.relative < 0.4 ? "below usual" : "as usual");
     say("confidence", percent(message.confidence));
     say("quality", percent(message.quality));
+  },
+
+  explanation(message) {
+    if (message.stream === state.stream) explanation.show(message);
   },
 
   status(message) {

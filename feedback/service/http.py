@@ -31,7 +31,8 @@ from feedback.service.schemas import (
 from feedback.service.settings import ServiceSettings, is_loopback
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
-_PAGE_FILES = {"": "index.html"} | {name: name for name in ("page.js", "electrodes.js", "trace.js", "page.css")}
+_PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "trace.js")
+_PAGE_FILES = {"": "index.html"} | {name: name for name in (*_PAGE_SCRIPTS, "page.css")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,34 @@ def test_a_person_sees_score_reason_electrodes_and_that_it_is_simulated(service:
     expect(page.locator("#value")).to_have_text("–")
 
 
+def test_what_the_score_rests_on_is_shown_and_goes_with_the_score(service: LiveService, page: Page) -> None:
+    page.goto(f"{service.url}/#token={TOKEN}")
+    expect(page.locator("#link")).to_have_text("connected")
+    service.hub.publish("p01", "focus", FOCUS)
+    bands = [
+        {"low_hz": 6.0, "high_hz": 8.0, "share": 0.25, "logit": -0.4},
+        {"low_hz": 10.0, "high_hz": 13.0, "share": 0.75, "logit": 1.2},
+    ]
+    regions = [{"region": "back", "share": 1.0, "logit": 0.8}]
+    told = {"valid": True, "reason": None, "bands": bands, "regions": regions, "ocular": 0.1, "muscular": 0.02}
+    service.hub.publish("p01", "explanation", told)
+    rows = page.locator("#explanation li")
+    expect(rows).to_have_text(
+        [
+            "6–8 Hz25 %, lowers it",
+            "10–13 Hz75 %, raises it",
+            "back100 %, raises it",
+            "eyes, at most10 %",
+            "muscle, at most2 %",
+        ]
+    )
+    assert rows.nth(1).locator(".bar span").get_attribute("style") == "width: 75%;"
+    shoot(page, "explanation")
+    invalid = {"value": None, "raw": None, "steady": None, "valid": False, "reason": "not_worn"}
+    service.hub.publish("p01", "focus", FOCUS | invalid)
+    expect(rows).to_have_count(0)
+
+
 def test_silence_is_never_an_old_score(service: LiveService, page: Page) -> None:
     visit(page, service)
     service.hub.publish("p01", "focus", FOCUS)

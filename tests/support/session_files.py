@@ -1,0 +1,111 @@
+"""Sessions' files for tests: what is given to them, a listener that remembers, and a disk that is full on demand."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyxdf
+
+from bci.types import Channel, Chunk, SourceClock, StreamSpec
+from streaming.recording.session import SessionFile, Track
+
+TRACKS = (
+    Track("scores", "p01 scores", "Focus-Scores", ("value", "valid"), 25.0),
+    Track("trials", "p01 trials", "Trials"),
+)
+FIELDS = {"device": 64, "latency_p50_ms": 12}
+
+
+def spec(n_channels: int = 4, rate_hz: float = 250.0, name: str = "Cap") -> StreamSpec:
+    channels = tuple(Channel(label, position_m=(0.01, 0.02, 0.03)) for label in ("Fp1", "Fp2", "O1", "O2")[:n_channels])
+    return StreamSpec("cap-1", name, "EEG", rate_hz, channels, "Test cap", rails_uv=(-187500.02, 187500.02))
+
+
+def chunks(
+    n_chunks: int, *, of: StreamSpec | None = None, foreign: bool = False, seed: int = 1, start_s: float = 100.0
+) -> list[Chunk]:
+    """Make chunks of ten samples, by a foreign clock that is slewed where asked for."""
+    of = of or spec()
+    random = np.random.default_rng(seed)
+    made: list[Chunk] = []
+    first = 0
+    for number in range(n_chunks):
+        first += 3 if number and number % 7 == 0 else 0  # the device counts what it lost
+        own_s = start_s + (first + np.arange(10)) / of.nominal_rate_hz + random.normal(0.0, 1e-4, 10)
+        data = random.normal(0.0, 20.0, (10, len(of.channels))).astype(np.float32)
+        if foreign:
+            offset_s = 5e4 + 1e-5 * (number // 5)
+            ramp = np.linspace(-1e-6, 0.0, 10) if number % 5 == 0 else np.zeros(10)
+            clock = SourceClock(own_s, offset_s, (start_s + number // 5, offset_s))
+            made.append(Chunk(of, data, own_s + (offset_s + ramp), first, clock))
+        else:
+            made.append(Chunk(of, data, own_s, first))
+        first += 10
+    return made
+
+
+class Remembering:
+    """A `FileListener` that keeps what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str | None, tuple[object, ...]]] = []
+        self.changed = threading.Condition()
+
+    def _note(self, what: str, problem: str | None, receipts: Sequence[object]) -> None:
+        with self.changed:
+            self.told.append((what, problem, tuple(receipts)))
+            self.changed.notify_all()
+
+    def on_disk(self, receipts: Sequence[object]) -> None:
+        self._note("disk", None, receipts)
+
+    def on_trouble(self, problem: str | None, receipts: Sequence[object]) -> None:
+        self._note("trouble", problem, receipts)
+
+    def on_lost(self, problem: str, receipts: Sequence[object]) -> None:
+        self._note("lost", problem, receipts)
+
+    def wait_for(self, what: str) -> tuple[str, str | None, tuple[object, ...]]:
+        with self.changed:
+            assert self.changed.wait_for(lambda: any(t[0] == what for t in self.told), 10.0), self.told
+            return next(t for t in self.told if t[0] == what)
+
+    @property
+    def on_the_disk(self) -> list[object]:
+        return [r for what, _, receipts in self.told if what == "disk" for r in receipts]
+
+
+def new_session(folder: Path, listener: Remembering | None = None, **more: Any) -> SessionFile:  # noqa: ANN401 - passed on
+    about = {"participant": "p01", "started": "2026-11-25T21:00:00+00:00"}
+    return SessionFile(folder / "s.xdf", about, FIELDS, TRACKS, listener or Remembering(), **more)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a file with pyxdf as it comes; streams by name, the header as `""`."""
+    streams, header = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
+    return {"": header["info"], **{s["info"]["name"][0]: s for s in streams}}
+
+
+class Disk:
+    """Stands between a test and `os.write`: takes so many bytes, then it is full, in the middle of a write."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, room: int | None = None) -> None:
+        self.room = room
+        self._write: Callable[[int, Any], int] = os.write
+        patch.setattr("streaming.recording.file.os.write", self._take)
+
+    def _take(self, descriptor: int, content: Any) -> int:  # noqa: ANN401 - bytes or a view of them
+        if self.room is None:
+            return self._write(descriptor, content)
+        if self.room <= 0 and len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = self._write(descriptor, memoryview(content)[: self.room])
+        self.room -= taken
+        return taken
