@@ -34,6 +34,7 @@ from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA
 from streaming.reader import sentence
+from streaming.types import StreamStatus
 
 OPEN_WAIT_S = 3.0
 TICK_S = 1.0
@@ -124,6 +125,12 @@ class LiveParticipants:
         if self._not_ready != COMPILING:
             self._not_ready = COMPILING
             _log.info("preparing", what=COMPILING)
+            for (
+                person
+            ) in self._people.values():  # nothing is looked for yet, and a person shall know what is waited for
+                person.status = StreamStatus("connecting", COMPILING)
+                status = {"state": "connecting", "detail": COMPILING, "rate_hz": None, "lost_samples": 0}
+                self._sink.publish(person.id, "status", status | {"battery": None})
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""

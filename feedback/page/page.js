@@ -238,8 +238,11 @@ function noScore(words) {
 }
 
 function wordsFor(reason) {
+  const { state: now, detail } = state.views.get(state.stream) ?? {};
   const ended = { closed: "The source has ended.", failed: "The source has failed; below it says why." };
-  return (reason === "stale" || reason === "no_data") && ended[state.views.get(state.stream)?.state] || REASONS[reason] || reason;
+  if (reason !== "stale" && reason !== "no_data") return REASONS[reason] || reason;
+  if (now === "connecting" && detail) return detail.includes("\n") ? "No sample has come yet; below it says what is looked for." : `No sample has come yet: ${detail}`;
+  return ended[now] || REASONS[reason];
 }
 
 const handlers = {

@@ -294,3 +294,18 @@ def test_a_proposal_is_shown_with_its_reason_and_can_be_refused(service: LiveSer
     page.get_by_role("button", name="Not now").click()
     expect(page.locator("#proposal")).to_be_hidden()
     assert service.participants.answers == [("p01", "rest", False)]
+
+
+def test_what_is_waited_for_is_said_where_the_score_would_be(service: LiveService, page: Page) -> None:
+    visit(page, service)
+    tell(service, state="connecting", detail="the signal path is being compiled (once; up to a minute)")
+    expect(page.locator("#detail")).to_contain_text("being compiled")
+    nothing = {"value": None, "raw": None, "steady": None, "valid": False, "reason": "no_data"}
+    service.hub.publish("p01", "focus", FOCUS | nothing)
+    expect(page.locator("#reason")).to_contain_text("No sample has come yet: the signal path is being compiled")
+    listing = "no LSL stream with type EEG. These are here:\n  lsl:name=A\n  lsl:name=B"
+    tell(service, state="connecting", detail=listing)
+    service.hub.publish("p01", "focus", FOCUS | nothing)
+    expect(page.locator("#reason")).to_have_text("No sample has come yet; below it says what is looked for.")
+    assert page.locator("#detail").inner_text() == listing
+    shoot(page, "connecting")
