@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bci.errors import ConfigError
+from inference.training.device import Device
 
 
 class TrainingConfig(BaseModel):
@@ -27,7 +27,7 @@ class TrainingConfig(BaseModel):
     people: int | tuple[int, ...] = Field(default=24, description="of EEGMAT: the first so many, or these by number")
     folds: int = Field(default=6, ge=2, description="groups of people; each is scored by a network that never saw them")
     seed: int = 0
-    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    device: Device = "cpu"
     members: int = Field(default=8, ge=1)
     width: int = Field(default=8, ge=4)
     steps: int = Field(

@@ -1,8 +1,9 @@
-"""Who is scored by whom, and training that goes on where it was interrupted."""
+"""Who is scored by whom, where and how long is trained, and training that goes on where it was interrupted."""
 
 from __future__ import annotations
 
-import importlib.util
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ import torch
 from generated_people import generated_person
 
 from bci.errors import ConfigError
+from feedback.cli.main import main
+from inference.training import recipe
 from inference.training.config import TrainingConfig, load_config
 from inference.training.corpus import Person
+from inference.training.device import Device, choose_device
 from inference.training.evaluate import out_of_fold
+from inference.training.fit import _rate, fit
 from inference.training.folds import fit_folds, fold_of
 from inference.training.holdout import evaluate_hold_out
 from inference.training.kept import KeptFits
@@ -109,14 +114,80 @@ def test_another_recipe_or_other_people_find_no_fit_of_the_old_ones(corpus: list
 
 
 def test_people_can_be_listed_by_number(tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.toml"
+    path = tmp_path / "recipe.toml"
     listed = TINY.model_copy(update={"people": (3, 5, 8)})
-    recipe.write_text(listed.to_toml())
-    assert load_config(recipe).numbers == (3, 5, 8)
+    path.write_text(listed.to_toml())
+    assert load_config(path).numbers == (3, 5, 8)
     assert TINY.numbers == tuple(range(8))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="tensorboard is installed")
-def test_without_tensorboard_it_says_what_to_install(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="pip install tensorboard"):
-        loss_writer(tmp_path)
+def test_the_loss_of_each_fit_is_on_disk_for_tensorboard(corpus: list[Person], tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with loss_writer(tmp_path) as watch:
+        fit_folds(corpus, TINY, watch=watch)
+    logged = EventAccumulator(str(tmp_path))
+    logged.Reload()
+    assert set(logged.Tags()["scalars"]) == {"loss/fold 1 of 2", "loss/fold 2 of 2"}
+    curve = logged.Scalars("loss/fold 2 of 2")
+    assert [point.step for point in curve] == list(range(1, TINY.steps + 1))
+    assert all(0.0 < point.value < 2.0 for point in curve)
+
+
+def test_without_tensorboard_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", None)
+    with pytest.raises(ConfigError, match=r"pip install .*\[train\]"), loss_writer(tmp_path):
+        pass
+
+
+def test_early_stopping_takes_the_best_check_and_waits_no_longer_than_its_patience(corpus: list[Person]) -> None:
+    config = TINY.model_copy(
+        update={"stop_people": 2, "check_every": 2, "patience": 2, "steps": 400, "learning_rate": 0.3}
+    )
+    seen: list[int] = []
+    fitted = fit(corpus, config, seed=1, watch=lambda step, _loss: seen.append(step))
+    assert len(seen) < config.steps
+    assert len(seen) == fitted.steps + config.patience * config.check_every
+
+
+def test_the_rate_warms_up_and_decays_to_nothing() -> None:
+    rates = [_rate(step, 100, 10) for step in range(100)]
+    assert rates[:10] == pytest.approx([k / 10 for k in range(1, 11)])
+    assert rates[10] == pytest.approx(1.0)
+    assert all(a > b for a, b in pairwise(rates[10:]))
+    assert rates[-1] < 0.01
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_here_falls_back_in_words(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    used, told = choose_device(device)
+    assert used == "cpu"
+    assert told is not None
+    assert told.startswith(f"--device {device}: ")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_a_device_that_is_here_is_taken(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device(device) == (device, None)
+
+
+def test_the_command_says_the_fallback_and_trains_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[TrainingConfig] = []
+
+    def noted(config: TrainingConfig, **_options: object) -> Path:
+        asked.append(config)
+        return tmp_path
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(recipe, "train", noted)
+    assert main(["train", "--device", "cuda", "--out", str(tmp_path)]) == 0
+    assert asked[0].device == "cpu"
+    said = capsys.readouterr()
+    assert "training on the CPU" in said.err
+    assert said.out.strip() == str(tmp_path)
