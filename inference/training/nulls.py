@@ -2,8 +2,8 @@
 
 A model fitted on closed-eyes rest against arithmetic can score well for reasons that have nothing to do with thinking:
 the eyes, drift over a session, novelty, muscle, a flaw of the files. Each null is a question whose honest answer is
-known beforehand. Every person is scored by a network that never saw them; recordings of other data sets by the mean of
-the folds' networks.
+known beforehand. Every person is scored by a network that never saw them; recordings of other data sets, whose people
+nobody trained on, by the network that is exported.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from inference.training.corpus import HOP_S, MODEL_BANDS, FrameSeries, Person, s
 from inference.training.evaluate import STEP_FRAMES
 from inference.training.fit import Fitted
 from inference.training.folds import fold_of
+from inference.training.label_null import DRAWS, fits_to_shuffled_labels
 from inference.training.metrics import Null
 from inference.training.windows import Windows, ends_of, join, windows_against
 from inference.types import EyeState
@@ -33,9 +34,16 @@ Spans = dict[tuple[str, EyeState], list[FrameSeries]]
 
 _LUAB_ELECTRODES = ("Fp1", "Fp2")
 
+_LEAST_SHUFFLED = 12
+"""People from whom on the null of shuffled labels gates: of fewer, halves that were swapped do not balance."""
+
 
 def nulls_of(
-    corpus: Sequence[Person], config: TrainingConfig, fitted: Sequence[Fitted], data: Path | None
+    corpus: Sequence[Person],
+    config: TrainingConfig,
+    fitted: Sequence[Fitted],
+    data: Path | None,
+    exported: Fitted | None = None,
 ) -> list[Null]:
     """Answer all questions.
 
@@ -47,6 +55,8 @@ def nulls_of(
         The recipe, and its network of each fold.
     data
         Folder that holds `openbci-luab` and `muse-biohack`; None where there is none.
+    exported
+        The network of everybody, which is asked about other data sets; None asks the mean of the folds' networks.
     """
     folds = fold_of(len(corpus), config)
     own = [fitted[fold] for fold in folds]
@@ -57,11 +67,14 @@ def nulls_of(
         _shuffled_in_time(corpus, config, own),
         *_without_high(corpus, config, own, plain),
         *_count_quality(corpus, plain),
+        _shuffled_labels(corpus, config, fitted, folds),
     ]
+    judged = fitted if exported is None else [exported]
     if data is not None and (data / "openbci-luab").is_dir():
-        found += _eyes(_luab(data / "openbci-luab"), fitted)
+        found += _eyes(_luab(data / "openbci-luab"), judged)
     if data is not None and (data / "muse-biohack").is_dir():
-        found += _lectures(data / "muse-biohack", fitted)
+        found += _lectures(data / "muse-biohack", judged)
+        found.append(_same_condition_elsewhere(data / "muse-biohack", judged))
     return found
 
 
@@ -185,6 +198,30 @@ def _count_quality(corpus: Sequence[Person], plain: tuple[list[Values], list[Val
                 Null(f"people {text}", f"AUC within, {len(values)} people {text} (only told)", float(np.mean(values)))
             )
     return found
+
+
+def _shuffled_labels(
+    corpus: Sequence[Person], config: TrainingConfig, fitted: Sequence[Fitted], folds: NDArray[np.int64]
+) -> Null:
+    each = [
+        _auc(*_joined(*_against_rest(corpus, config, [draw[fold] for fold in folds], None)))
+        for draw in fits_to_shuffled_labels(corpus, config, fitted)
+    ]
+    text = f"linear paths trained again with rest and task swapped for half of the people, AUC, mean of {DRAWS}"
+    gate = (0.42, 0.58) if len(corpus) >= _LEAST_SHUFFLED else (None, None)
+    return Null("trained on shuffled labels", text, float(np.mean(each)), *gate)
+
+
+def _same_condition_elsewhere(folder: Path, fitted: Sequence[Fitted]) -> Null:
+    """Another data set, other people, another headset: later rest against the baseline's own seconds."""
+    stop = round(30.0 / HOP_S)
+    base, after = [], []
+    for series in _by_person(folder, "Control").values():
+        first = series.mean(0, stop)
+        base.append(logits_of(fitted, _stretch(series, first, 0, stop)))
+        after.append(logits_of(fitted, _stretch(series, first, stop, len(series))))
+    text = "muse-biohack, later control against the baseline's own 30 s, AUC"
+    return Null("same condition elsewhere", text, _auc(*_joined(base, after)), None, 0.58)
 
 
 def _luab(folder: Path) -> Spans:

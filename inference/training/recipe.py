@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from inference.training.evaluate import (
     report,
 )
 from inference.training.export import Measured, export
+from inference.training.fit import Fitted
 from inference.training.folds import Progress, Watch, fit_folds, fit_or_find, silent
 from inference.training.holdout import evaluate_hold_out
 from inference.training.kept import KeptFits
@@ -131,9 +132,17 @@ def evaluate_focus(
     torch.set_num_threads(1)
     if held_out:
         return evaluate_hold_out(corpus, config, [person_name(number) for number in held_out], progress, kept=kept)
-    fitted = fit_folds(corpus, config, progress, kept=kept)
+    fitted = fit_folds(corpus, config, lambda text, share: progress(text, _FOLDS_SHARE * share), kept=kept)
+    exported = _fit_everybody(
+        corpus,
+        config,
+        fitted,
+        kept,
+        lambda share: progress("all people", _FOLDS_SHARE + (1 - _FOLDS_SHARE) * share),
+    )
     progress("nulls", 1.0)
-    told = report(corpus, out_of_fold(corpus, config, fitted), nulls_of(corpus, config, fitted, folder.parent))
+    nulls = nulls_of(corpus, config, fitted, folder.parent, exported)
+    told = report(corpus, out_of_fold(corpus, config, fitted), nulls)
     return replace(told, lengths=baseline_lengths(corpus, config, fitted))
 
 
@@ -152,21 +161,19 @@ def train_on(
     torch.set_num_threads(1)  # so small a network gains nothing from more, and the sums keep their order
     folds = fit_folds(corpus, config, lambda text, share: progress(text, _FOLDS_SHARE * share), kept=kept, watch=watch)
     found = out_of_fold(corpus, config, folds)
-    nulls = nulls_of(corpus, config, folds, others)
+    fitted = _fit_everybody(
+        corpus,
+        config,
+        folds,
+        kept,
+        lambda share: progress("all people", _FOLDS_SHARE + (1 - _FOLDS_SHARE) * share),
+        watch,
+    )
+    nulls = nulls_of(corpus, config, folds, others, fitted)
     if (bad := failed(nulls)) and not force:
         told = "; ".join(f"{null.name}: {null.question} is {null.value:.3f}" for null in bad)
         msg = f"the model knows what it must not ({told}) and is not exported; --force exports it, and its card says so"
         raise ModelError(msg)
-    steps = max(1, int(np.median([one.steps for one in folds])))
-    fitted = fit_or_find(
-        corpus,
-        config,
-        seed=config.seed,
-        steps=steps,
-        kept=kept,
-        watch=None if watch is None else partial(watch, "all people"),
-        progress=lambda share: progress("all people", _FOLDS_SHARE + (1 - _FOLDS_SHARE) * share),
-    )
     fitted.network.calibrate(*fit_calibration([said for (of, _), said in found.items() if of == "baseline"]))
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
     scores = cross_calibrated(found, limits, cautious=True)
@@ -188,6 +195,26 @@ def train_on(
     # measured with the model as it will run, so it is written once more
     seconds = response_time_s(FocusSession(load_bundle(folder), choose_providers(("cpu",))), config.response_people)
     return export(fitted.network, replace(measured, response_s=seconds), config, out)
+
+
+def _fit_everybody(
+    corpus: Sequence[Person],
+    config: TrainingConfig,
+    folds: Sequence[Fitted],
+    kept: KeptFits | None,
+    progress: Callable[[float], None],
+    watch: Watch | None = None,
+) -> Fitted:
+    """Fit the network that is exported, for as many steps as the folds took in the middle."""
+    return fit_or_find(
+        corpus,
+        config,
+        seed=config.seed,
+        steps=max(1, int(np.median([one.steps for one in folds]))),
+        kept=kept,
+        watch=None if watch is None else partial(watch, "all people"),
+        progress=progress,
+    )
 
 
 def expected_accuracy(scores: Sequence[Scores]) -> tuple[float, ...]:
