@@ -36,6 +36,8 @@ class ServiceConfig(_Strict):
     mains: Annotated[Literal[50, 60, "auto"], BeforeValidator(_number_where_it_is_one)] = "auto"
     osc: str | None = Field(default=None, pattern=r"^[^:\s]+:\d{1,5}$")
     providers: tuple[Literal["tensorrt", "cuda", "cpu"], ...] | None = None
+    record: bool = True
+    record_limit_gb: float | None = Field(default=100.0, gt=0.0, description="of all recordings together")
 
 
 class ControllerConfig(_Strict):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bci.clock import lsl_now_s
 from bci.config import ParticipantConfig, ServiceConfig
 from bci.errors import BaselineRefusedError, ConfigError, FocusloopError
 from bci.files import read_recording
@@ -28,6 +29,14 @@ from streaming.pipeline import Pipeline
 
 HOP_S = 0.04
 """25 scores a second."""
+
+
+def describe(person: Participant) -> None:
+    """Tell a participant's recording what its device turned out to be. On the worker's thread."""
+    if person.recorder is not None and person.spec is not None and person.scorer is not None:
+        about = person.view(SCHEMA)
+        del about["recording"]
+        person.recorder.opened(person.spec, about, person.scorer.baseline, lsl_now_s())
 
 
 class Assembly:
@@ -107,6 +116,7 @@ class Assembly:
         scorer.use_baseline(self._baseline_for(person, scorer))
         person.spec, person.pipeline, person.display = spec, pipeline, DisplayTap(spec)
         person.scorer = scorer
+        describe(person)
         for outlet in self._outlets:
             outlet.open(person.id, origin=spec.origin, model=bundle.id)
         return pipeline

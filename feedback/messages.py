@@ -17,7 +17,9 @@ from streaming.types import FeatureFrame, Flag
 _DB = 10.0 / np.log(10.0)
 
 
-def focus_fields(score: FocusScore, origin: Origin, anchor: ClockAnchor, now_lsl_s: float) -> dict[str, Any]:
+def focus_fields(
+    score: FocusScore, origin: Origin, anchor: ClockAnchor, now_lsl_s: float, *, recorded: bool
+) -> dict[str, Any]:
     """Give the fields of a `focus` message.
 
     Parameters
@@ -30,6 +32,8 @@ def focus_fields(score: FocusScore, origin: Origin, anchor: ClockAnchor, now_lsl
         Maps LSL to Unix time.
     now_lsl_s
         Moment of encoding, LSL clock.
+    recorded
+        True where it is being written to a recording.
     """
     stamp = score.end_s
     return {
@@ -51,6 +55,7 @@ def focus_fields(score: FocusScore, origin: Origin, anchor: ClockAnchor, now_lsl
         "window_s": score.window_s,
         "delay_s": score.delay_s,
         "response_s": score.response_s,
+        "recorded": recorded,
         "age_ms": None if stamp is None else (now_lsl_s - stamp) * 1e3,
     }
 

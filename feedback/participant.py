@@ -13,6 +13,7 @@ from bci.types import Origin, StreamSpec
 from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
+from feedback.sessions.recorder import ParticipantRecorder
 from inference.baseline import Baseline
 from inference.batch import BatchScorer
 from inference.bundle import ModelBundle
@@ -62,6 +63,12 @@ class Participant:
     recorded_baseline: Baseline | None = None
     """From the recording that the configuration names."""
     calibration: CalibrationRun | None = None
+    recorder: ParticipantRecorder | None = None
+    """None before the first session begins, and where it could not."""
+    record_problem: str | None = None
+    """Why no session could begin."""
+    recording_told: dict[str, Any] | None = None
+    """As the last status had it."""
     paused: bool = False
     notes: list[str] = field(default_factory=list)
     newest_s: float | None = None
@@ -158,6 +165,7 @@ class Participant:
             },
             "baseline": scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None,
             "baseline_ended": bool(scorer and scorer.ended_baseline),
+            "recording": self._recording_view(),
             "fallbacks": fallbacks,
             "simulator": {"attention": manual.attention, "fault": manual.fault} if manual else None,
             "internal_errors": {"count": self.internal_errors, "last": self.last_internal_error},
@@ -182,6 +190,23 @@ class Participant:
         """Keep what happened for the view; from any thread."""
         self.internal_errors += 1
         self.last_internal_error = f"{place}: {type(error).__name__}: {error}"
+
+    @property
+    def recorded(self) -> bool:
+        """True where what comes is written to a recording."""
+        return self.recorder is not None and self.recorder.problem is None
+
+    @property
+    def recording_state(self) -> dict[str, Any] | None:
+        """Say what is recorded, and what hinders it; None where recording is off."""
+        recorder = self.recorder
+        if recorder is not None:
+            return {"session": recorder.session_id, "problem": recorder.problem}
+        return {"session": None, "problem": self.record_problem} if self.record_problem else None
+
+    def _recording_view(self) -> dict[str, Any] | None:
+        state = self.recording_state
+        return None if state is None else {**state, "bytes": self.recorder.bytes if self.recorder is not None else 0}
 
     def quality_due(self, now_s: float) -> bool:
         """Say whether half a second has passed since quality and bands were last told."""

@@ -25,6 +25,7 @@ from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
 from feedback.service.trial_clock import Stamp
+from feedback.session_keeper import SessionKeeper
 from feedback.trial_desk import TrialDesk, moment
 from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
@@ -77,6 +78,7 @@ class LiveParticipants:
         self._assembly = Assembly(config.service, self._store, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store)
         self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
+        self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics)
         self._boot: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
@@ -88,6 +90,8 @@ class LiveParticipants:
     async def startup(self, hub: Hub) -> None:
         """Start the engine; kernels are compiled and sources opened in the background."""
         self._sink.hub = hub
+        self._not_ready = "what was recorded before is being looked at"
+        await self._keeper.start()
         self._not_ready = "the signal path is being prepared"
         self._engine.start()
         for wish, _ in self._configured:
@@ -112,7 +116,7 @@ class LiveParticipants:
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
-            self._begin(person)
+            await self._begin(person)
 
     async def _tick(self) -> None:
         """Let silence and tiredness be noticed."""
@@ -139,6 +143,7 @@ class LiveParticipants:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        await self._keeper.close()
         await asyncio.to_thread(self._journal.close)
         for outlet in self._outlets:
             outlet.close()
@@ -166,7 +171,7 @@ class LiveParticipants:
         )
         person = self._enter(wish)
         self._give_controller(wish)
-        self._begin(person)
+        await self._begin(person)
         await asyncio.wait([asyncio.wrap_future(person.answered)], timeout=OPEN_WAIT_S)
         if person.status.state == "failed":
             detail = person.status.detail
@@ -178,7 +183,9 @@ class LiveParticipants:
         """Close a stream and release its device."""
         self._person(stream)
         await asyncio.to_thread(self._engine.remove, stream)
-        self._people.pop(stream, None)
+        person = self._people.pop(stream, None)
+        if person is not None:
+            await self._keeper.end(person)
         self._metrics.forget(stream)
         for outlet in self._outlets:
             outlet.remove(stream)
@@ -332,6 +339,10 @@ class LiveParticipants:
             settings = ControllerSettings(asked.policy, asked.target, asked.limits, asked.params)
             self._controllers.set(wish.id, settings)
 
+    async def sessions(self) -> dict[str, Any]:
+        """List what was recorded."""
+        return await self._keeper.listing()
+
     async def devices(self) -> Mapping[str, Any]:
         """Say what is here and what could be."""
         from bci.devices import here, possible
@@ -378,7 +389,8 @@ class LiveParticipants:
         person = self._people[wish.id] = self._assembly.participant(wish)
         return person
 
-    def _begin(self, person: Participant) -> None:
+    async def _begin(self, person: Participant) -> None:
+        await self._keeper.begin(person)
         self._engine.add(person.id, person.source, lambda spec: self._assembly.pipeline(person, spec))
 
     def _person(self, stream: str) -> Participant:

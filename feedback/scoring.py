@@ -72,10 +72,16 @@ class ScoringSink:
         self._later.append((stream, work, done))
         return done
 
-    def publish(self, stream: str, topic: str, fields: Mapping[str, Any], *, wake: bool = True) -> None:
-        """Send a message, once there is a hub; any thread."""
-        if self.hub is not None:
-            self.hub.publish(stream, topic, fields, wake=wake)
+    def publish(self, stream: str, topic: str, fields: Mapping[str, Any], *, wake: bool = True) -> int:
+        """Send a message once there is a hub, and record that; any thread. Gives its number, 0 where none was sent."""
+        if self.hub is None:
+            return 0
+        seq = self.hub.publish(stream, topic, fields, wake=wake)
+        if topic != "focus":
+            person = self._people.get(stream)
+            if person is not None and person.recorder is not None:
+                person.recorder.sent(topic, fields, seq, lsl_now_s())
+        return seq
 
     def tell_calibration(self, stream: str, run: CalibrationRun) -> None:
         """Say how far a calibration is, or how it ended."""
@@ -91,6 +97,8 @@ class ScoringSink:
             person = self._people.get(item.stream_id)
             if person is None or person.scorer is None:
                 continue
+            if person.recorder is not None:
+                person.recorder.frame(item.frames[0], person.scorer)
             prepared = waiting.setdefault(person.batch, [])
             try:
                 prepared += [(person, person.scorer.prepare(frame)) for frame in item.frames]
@@ -154,10 +162,17 @@ class ScoringSink:
             return
         log_change(stream_id, person.status, status)
         person.status = status
+        if person.recorder is not None:
+            person.recorder.lost(status.lost_samples)
         if status.state != "connecting" and not person.answered.done():
             person.answered.set_result(None)
+        self._say_status(person)
+
+    def _say_status(self, person: Participant) -> None:
+        status, recording = person.status, person.recording_state
+        person.recording_told = recording
         self.publish(
-            stream_id,
+            person.id,
             "status",
             {
                 "state": status.state,
@@ -165,12 +180,15 @@ class ScoringSink:
                 "rate_hz": status.rate_hz,
                 "lost_samples": status.lost_samples,
                 "battery": status.battery,
+                "recording": recording,
             },
         )
 
     def chunk(self, stream_id: str, chunk: Chunk) -> None:
-        """Make raw and spectrum where somebody looks."""
+        """Record it, and make raw and spectrum where somebody looks."""
         person, hub = self._people.get(stream_id), self.hub
+        if person is not None and person.recorder is not None:
+            person.recorder.chunk(chunk)
         if person is None or hub is None or person.display is None or not len(chunk):
             return
         if hub.wants(stream_id, "raw") and (fields := person.display.raw(chunk, self._anchor)):
@@ -184,6 +202,8 @@ class ScoringSink:
         self._anchor = ClockAnchor.now()
         for person in list(self._people.values()):
             try:
+                if person.recording_state != person.recording_told:
+                    self._say_status(person)
                 self._notice_silence(person, now_s)
             except Exception as error:
                 failures[person.id] = error
@@ -241,8 +261,11 @@ class ScoringSink:
 
     def _send_score(self, person: Participant, score: FocusScore) -> None:
         begun = time.perf_counter()
-        fields = focus_fields(score, person.origin, self._anchor, lsl_now_s())
-        self.publish(person.id, "focus", fields, wake=False)
+        now_s = lsl_now_s()
+        fields = focus_fields(score, person.origin, self._anchor, now_s, recorded=person.recorded)
+        seq = self.publish(person.id, "focus", fields, wake=False)
+        if person.recorder is not None:
+            person.recorder.score(fields, seq, now_s)
         self._metrics.observe("publish", time.perf_counter() - begun)
         if score.end_s is not None and person.status.state == "streaming":
             self._metrics.observe("total", lsl_now_s() - score.end_s)

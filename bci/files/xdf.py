@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from bci.clock import SlewedOffset
 from bci.errors import AmbiguousSourceError, FileFormatError, RecordingNotFoundError, UnsupportedStreamError
+from bci.files import session_xdf
 from bci.files.damage import DAMAGE
 from bci.files.recording import Marker, Recording
 from bci.files.xdf_channels import read_channels, text_of
@@ -53,6 +55,11 @@ def read_xdf(path: Path, name: str, stream: str | None) -> Recording:
         streams, header, notes = _load(path, name)
     chosen = _choose(streams, name, stream)
     notes += [f"damaged: pyxdf says '{text}'" for text in dict.fromkeys(complaints)]
+    ours = session_xdf.specification(chosen)
+    if ours is not None:
+        recording = _replayed(chosen, *ours, streams, name, notes, header)
+        if recording is not None:
+            return recording
     info = chosen["info"]
     label = f"{name} ({_title(chosen)})"
     channels, scale, assumed = read_channels(info, label)
@@ -84,6 +91,32 @@ def read_xdf(path: Path, name: str, stream: str | None) -> Recording:
         notes=tuple(notes),
         started_unix_s=_started(header),
         clock_steps=steps,
+    )
+
+
+def _replayed(
+    chosen: Stream,
+    spec: StreamSpec,
+    clock_id: int,
+    streams: Sequence[Stream],
+    name: str,
+    notes: Sequence[str],
+    header: Mapping[str, Any],
+) -> Recording | None:
+    """Give a session of ours as it was when it was live; None where the file lacks what that takes."""
+    stamps = session_xdf.true_stamps(chosen, clock_id, streams)
+    if stamps is None:
+        return None
+    stamps_s, numbers = stamps
+    start_s = float(stamps_s[0]) if stamps_s.size else 0.0
+    return Recording(
+        spec=replace(spec, device=name, origin="file"),
+        samples=np.asarray(chosen["time_series"], np.float32).reshape(stamps_s.size, len(spec.channels)),
+        stamps_s=stamps_s - start_s,
+        sample_numbers=numbers - numbers[:1],
+        markers=_markers([s for s in streams if text_of(s["info"], "type") == "Markers"], start_s),
+        notes=tuple(notes),
+        started_unix_s=_started(header),
     )
 
 
@@ -231,7 +264,7 @@ def _markers(streams: Sequence[Stream], start_s: float) -> tuple[Marker, ...]:
         stamps = np.asarray(stream["time_stamps"], dtype=np.float64)
         at_s, _ = to_recorder_clock(stamps, stream["clock_times"], stream["clock_values"])
         for when_s, texts in zip(at_s, stream["time_series"], strict=True):
-            label = ", ".join(str(text) for text in texts)
+            label = ", ".join(session_xdf.marker_label(str(text)) for text in texts)
             markers.append(Marker(float(when_s) - start_s, label))
     return tuple(sorted(markers, key=lambda marker: marker.at_s))
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "relay": "publish any source as an LSL stream for other machines and programs",
     "doctor": "check this machine and say how to mend what is found",
     "simulate": "publish a simulated headset as an LSL stream, with faults on demand",
+    "sessions": "what was recorded, with its length, valid share, loss and state",
     "score": "score a recording through the online pipeline, faster than real time",
     "train": "train a focus model and export it with its card",
     "evaluate": "honest evaluation: people never seen in training",

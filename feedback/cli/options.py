@@ -42,7 +42,7 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (127.0.0.1); another one needs --token")
     parser.add_argument("--port", type=int, help="port to listen on (8765); 0 takes a free one")
     parser.add_argument("--token", help="the operator's token, at least 16 characters where --host is not loopback")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="token, baselines and compiled kernels")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="token, baselines, recordings, kernels")
     parser.add_argument("--models-dir", type=Path, metavar="DIR", help="where to look for models first")
     parser.add_argument("--mains", type=mains, choices=(50, 60, "auto"), help="line frequency, Hz (auto)")
     parser.add_argument(
@@ -52,12 +52,22 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
         help="ONNX Runtime provider, in order of preference (may be repeated)",
     )
     parser.add_argument("--osc", metavar="HOST:PORT", help="send scores by OSC as well")
+    parser.add_argument(
+        "--record",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="record every session below the data directory (on); see `focusloop sessions`",
+    )
+    parser.add_argument(
+        "--record-limit", type=float, metavar="GB", help="what all recordings together may take of the disk (100)"
+    )
 
 
 def service_overrides(args: argparse.Namespace) -> dict[str, Any]:
     """Give what the command line says of `[service]`; None where it says nothing."""
-    names = ("host", "port", "token", "data_dir", "models_dir", "mains", "osc")
+    names = ("host", "port", "token", "data_dir", "models_dir", "mains", "osc", "record")
     overrides = {name: getattr(args, name) for name in names}
+    overrides["record_limit_gb"] = args.record_limit
     overrides["providers"] = args.provider
     return overrides
 

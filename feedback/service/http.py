@@ -183,6 +183,12 @@ async def end_controller(stream: str, routed: In) -> None:
     routed.participants.end_controller(stream)
 
 
+@v1.get("/sessions", dependencies=[Operator], summary="What was recorded, and what it takes of the disk")
+async def sessions(routed: In) -> dict[str, Any]:
+    """List sessions, the newest first."""
+    return await routed.participants.sessions()
+
+
 @v1.get("/devices", dependencies=[Operator], summary="What is here, and what could be")
 async def devices(routed: In) -> Mapping[str, Any]:
     """Look for devices."""

@@ -192,6 +192,10 @@ class Participants(Protocol):
         """
         ...
 
+    async def sessions(self) -> View:
+        """List what was recorded: `{"recording": true, "sessions": [...], "disk": {...}}`."""
+        ...
+
     async def devices(self) -> Mapping[str, Any]:
         """Say what is here and what could be: `{"here": [...], "possible": [...]}`."""
         ...

@@ -259,7 +259,15 @@ class Focus(_Addressed):
     window_s: float
     delay_s: float = Field(description="Group delay at 10 Hz plus smoothing; the window comes on top")
     response_s: float | None = Field(description="Measured time to 63 % of a step")
+    recorded: bool = Field(description="It is being written to a recording; `status` says what hinders it")
     age_ms: float | None = Field(description="Newest sample to encoding")
+
+
+class RecordingState(BaseModel):
+    """What is recorded of a stream, and what hinders it."""
+
+    session: str | None = Field(description="null where none could begin")
+    problem: str | None = Field(description="A sentence; scores go on all the same")
 
 
 class Status(_Addressed):
@@ -271,6 +279,7 @@ class Status(_Addressed):
     rate_hz: float | None
     lost_samples: int
     battery: float | None
+    recording: RecordingState | None = Field(description="null where recording is off")
 
 
 class CalibrationMessage(_Addressed):

@@ -12,34 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
+from bci.files.session_xdf import CLOCK_CHANNELS, CLOCK_KIND, spec_text
 from bci.types import Channel, Chunk, StreamSpec, Timestamps
 from streaming.recording import xdf
 
-CLOCK_KIND = "Focus-Clock"
-CLOCK_CHANNELS = ("first_sample", "samples", "offset_s")
-
 Run = tuple[int, int, float, float]
 """First sample, samples, offset, and the first one's own stamp."""
-
-
-def spec_text(spec: StreamSpec) -> str:
-    """Write a specification so that `read_spec` gives it back."""
-    fields: dict[str, Any] = {
-        "source_id": spec.source_id,
-        "name": spec.name,
-        "kind": spec.kind,
-        "nominal_rate_hz": spec.nominal_rate_hz,
-        "channels": [[c.label, c.kind, c.unit, c.position_m] for c in spec.channels],
-        "device": spec.device,
-        "origin": spec.origin,
-        "profile": spec.profile,
-        "profile_verified": spec.profile_verified,
-        "rails_uv": spec.rails_uv,
-    }
-    return orjson.dumps(fields).decode()
 
 
 def stream_info(spec: StreamSpec, clock_id: int) -> dict[str, Any]:

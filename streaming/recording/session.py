@@ -238,8 +238,7 @@ class SessionFile:
         if not self._pending:
             self._encode()
         if self._pending:
-            self._spend(len(self._pending))
-            self._file.append(self._pending)
+            self._append(self._pending)
             self._pending = b""
             with self._lock:
                 self._held -= self._pending_held
@@ -298,11 +297,18 @@ class SessionFile:
         self.write()
         self.write()  # what gathered behind bytes that had waited
         footers = b"".join(xdf.stream_footer(number, count.footer()) for number, count in self._counts.items())
-        self._spend(len(footers))
-        self._file.append(footers)
+        self._append(footers)
         self.sync()
         self._file.close()
         self.problem = None
+
+    def _append(self, content: bytes) -> None:
+        self._spend(len(content))
+        try:
+            self._file.append(content)
+        except RecordingError:
+            self._spend(-len(content))
+            raise
 
     def _encode(self) -> None:
         with self._lock:

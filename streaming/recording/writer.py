@@ -70,7 +70,7 @@ class DiskBudget:
         return self._free_bytes
 
     def spend(self, n: int) -> None:
-        """Take bytes off.
+        """Take bytes off; fewer than none are given back.
 
         Raises
         ------
@@ -78,6 +78,12 @@ class DiskBudget:
             Saying which limit is reached and what to do.
         """
         self._look()
+        if n > 0:
+            self._check(n)
+        self._used_bytes += n
+        self._free_bytes -= n
+
+    def _check(self, n: int) -> None:
         if self._limit_bytes is not None and self._used_bytes + n > self._limit_bytes:
             msg = (
                 f"the recordings in {self._folder} have reached their limit of {self._limit_bytes / 1e9:g} GB; move "
@@ -87,8 +93,6 @@ class DiskBudget:
         if self._free_bytes - n < self._spare_bytes:
             msg = f"the disk of {self._folder} is full: {self._free_bytes / 1e6:.0f} MB are free; free some space"
             raise RecordingError(msg)
-        self._used_bytes += n
-        self._free_bytes -= n
 
     def _look(self) -> None:
         now_s = self._clock()

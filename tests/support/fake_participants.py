@@ -39,6 +39,7 @@ FOCUS: dict[str, Any] = {
     "window_s": 4.0,
     "delay_s": 1.1,
     "response_s": 2.9,
+    "recorded": True,
     "age_ms": 1.4,
 }
 
@@ -216,6 +217,9 @@ class FakeParticipants:
     def end_controller(self, stream: str) -> None:
         self.view(stream)
         self._controllers.pop(stream, None)
+
+    async def sessions(self) -> View:
+        return {"recording": True, "sessions": [], "disk": {"used_bytes": 0, "limit_bytes": None, "free_bytes": 1}}
 
     async def devices(self) -> Mapping[str, Any]:
         return {"here": [], "possible": []}

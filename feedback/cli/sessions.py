@@ -1,0 +1,57 @@
+"""`focusloop sessions`: what was recorded."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="of the service whose sessions are wanted")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.epilog = "example: focusloop sessions --json"
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the sessions, the newest first."""
+    from bci.config import read_config
+    from feedback.sessions.catalogue import folder_of, read_sessions
+    from feedback.sessions.database import rows_as_json
+
+    data_dir = read_config(None, {"data_dir": args.data_dir}).service.data_dir
+    rows = rows_as_json(read_sessions(data_dir))
+    if args.json:
+        print(json.dumps({"folder": str(folder_of(data_dir)), "sessions": rows}, indent=1, ensure_ascii=False))
+        return 0
+    if not rows:
+        print(f"nothing was recorded in {data_dir} yet; `focusloop serve` records every session")
+        return 0
+    print(f"recordings in {folder_of(data_dir)}")
+    for row in rows:
+        _print(row)
+    return 0
+
+
+def _print(row: dict[str, Any]) -> None:
+    from datetime import datetime
+
+    started = datetime.fromtimestamp(row["started_unix_s"]).astimezone()
+    print(f"{row['id']}: {row['state']}" + (f" ({row['problem']})" if row["problem"] else ""))
+    print(f"    {row['participant']}, {row['device'] or 'the device never answered'}, {started:%Y-%m-%d %H:%M}")
+    print(
+        f"    {_length(row['length_s'])} long, {_percent(row['valid_share'])} of the scores valid, "
+        f"{_percent(row['loss'])} of the samples lost, {row['bytes'] / 1e6:.1f} MB"
+    )
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{100.0 * share:.1f} %"

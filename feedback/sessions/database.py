@@ -1,0 +1,251 @@
+"""The one module that knows the sessions' database: SQLite, through SQLAlchemy; its steps are Alembic's."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+from sqlalchemy.exc import SQLAlchemyError
+
+from bci.errors import FocusloopError
+
+HEAD = "0001"
+"""The revision that this version works with."""
+
+State = Literal["recording", "complete", "recovered"]
+
+
+class DatabaseError(FocusloopError):
+    """The sessions' database cannot be used or does not take more."""
+
+
+class NoSuchSessionError(FocusloopError):
+    """No session of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """What is known of a session.
+
+    Parameters
+    ----------
+    id, participant
+        Whose it is.
+    file
+        Name of its recording.
+    sources
+        URIs.
+    device, origin, model
+        As the header of the recording has them; None before they are known.
+    state
+        `recording`, `complete`, or `recovered` where it was interrupted and repaired.
+    problem
+        What was wrong with it, in a sentence.
+    started_unix_s
+        Unix time.
+    length_s
+        Of the signal, first to last sample.
+    scores, valid_scores
+        Counted.
+    samples, lost_samples
+        Of the raw signal.
+    bytes
+        On the disk.
+    """
+
+    id: str
+    participant: str
+    file: str
+    sources: tuple[str, ...]
+    device: str | None
+    origin: str | None
+    model: str | None
+    state: State
+    problem: str | None
+    started_unix_s: float
+    length_s: float = 0.0
+    scores: int = 0
+    valid_scores: int = 0
+    samples: int = 0
+    lost_samples: int = 0
+    bytes: int = 0
+
+
+_metadata = sa.MetaData()
+_sessions = sa.Table(
+    "sessions",
+    _metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    *(sa.Column(name, sa.String) for name in ("participant", "file", "sources", "device", "origin", "model")),
+    *(sa.Column(name, sa.String) for name in ("state", "problem")),
+    *(sa.Column(name, sa.Float) for name in ("started_unix_s", "length_s")),
+    *(sa.Column(name, sa.Integer) for name in ("scores", "valid_scores", "samples", "lost_samples", "bytes")),
+)
+
+
+class SessionDatabase:
+    """The sessions of one data directory. Safe from any thread and beside other processes.
+
+    Parameters
+    ----------
+    path
+        The database file; made with mode 0600 where it is not there.
+
+    Raises
+    ------
+    DatabaseError
+        If it cannot be opened, is damaged, or is of a later version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.touch(mode=0o600)
+        except OSError as error:
+            msg = f"{path}: cannot be made ({error.strerror or error}); choose a folder of yours with --data-dir"
+            raise DatabaseError(msg) from error
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 10.0})
+        sa_event.listen(self._engine, "connect", _prepare)
+        try:
+            self._migrate()
+        except DatabaseError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def add_session(self, row: SessionRow) -> None:
+        """Note a new session.
+
+        Raises
+        ------
+        DatabaseError
+            If the disk does not take it.
+        """
+        with self._writing("a session") as connection:
+            connection.execute(sa.insert(_sessions).values(_fields(row)))
+
+    def update_session(self, row: SessionRow) -> None:
+        """Replace what is known of a session.
+
+        Raises
+        ------
+        DatabaseError
+            If the disk does not take it.
+        """
+        with self._writing("a session") as connection:
+            connection.execute(sa.update(_sessions).where(_sessions.c.id == row.id).values(_fields(row)))
+
+    def has_session(self, session_id: str) -> bool:
+        """Say whether there is a session of exactly this id."""
+        with self._reading() as connection:
+            found = connection.execute(sa.select(_sessions.c.id).where(_sessions.c.id == session_id)).first()
+        return found is not None
+
+    def session(self, session_id: str) -> SessionRow:
+        """Give a session by its id, or by the beginning of it that fits no other.
+
+        Raises
+        ------
+        NoSuchSessionError
+            Saying what there is.
+        """
+        rows = self.sessions()
+        found = [row for row in rows if row.id == session_id] or [row for row in rows if row.id.startswith(session_id)]
+        if len(found) == 1 and session_id:
+            return found[0]
+        listed = ", ".join(row.id for row in (found or rows)[:5]) or "none"
+        what = f"{len(found)} sessions begin with '{session_id}'" if found else f"no session '{session_id}'"
+        msg = f"{what}; the newest are {listed} (see `focusloop sessions`)"
+        raise NoSuchSessionError(msg)
+
+    def sessions(self, *, state: State | None = None) -> list[SessionRow]:
+        """List sessions, the newest first."""
+        query = sa.select(_sessions).order_by(_sessions.c.started_unix_s.desc(), _sessions.c.id.desc())
+        if state is not None:
+            query = query.where(_sessions.c.state == state)
+        with self._reading() as connection:
+            return [_row(found) for found in connection.execute(query).mappings()]
+
+    def _migrate(self) -> None:
+        with self._writing("its tables") as connection:
+            found = self._revision(connection)
+            if found == HEAD:
+                return
+            if found is not None and found > HEAD:
+                msg = f"{self.path} is of a later version of focusloop ({found}); this one knows {HEAD}: update it"
+                raise DatabaseError(msg)
+            # Not at import time: it takes half a second, once in the life of a data directory.
+            from alembic import command
+            from alembic.config import Config
+
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, HEAD)
+
+    @staticmethod
+    def _revision(connection: sa.Connection) -> str | None:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+    @contextlib.contextmanager
+    def _writing(self, what: str) -> Generator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            msg = f"{self.path} does not take {what}: {_cause(error)}; free some space, or see who else uses it"
+            raise DatabaseError(msg) from error
+
+    @contextlib.contextmanager
+    def _reading(self) -> Generator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            msg = (
+                f"{self.path} cannot be read: {_cause(error)}; restore it, or move it away: recordings are found again"
+            )
+            raise DatabaseError(msg) from error
+
+
+def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI's, which has no types
+    # FULL: what is committed survives a power cut.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _fields(row: SessionRow) -> dict[str, Any]:
+    return {**dataclasses.asdict(row), "sources": json.dumps(row.sources)}
+
+
+def _row(found: Mapping[Any, Any]) -> SessionRow:
+    fields: dict[str, Any] = {**found, "sources": tuple(json.loads(found["sources"]))}
+    return SessionRow(**fields)
+
+
+def rows_as_json(rows: Iterable[SessionRow]) -> list[dict[str, Any]]:
+    """Give sessions as `GET /v1/sessions` and `focusloop sessions --json` do."""
+    return [
+        {
+            **dataclasses.asdict(row),
+            "valid_share": row.valid_scores / row.scores if row.scores else None,
+            "loss": row.lost_samples / (row.samples + row.lost_samples) if row.samples else None,
+        }
+        for row in rows
+    ]

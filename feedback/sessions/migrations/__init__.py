@@ -1,0 +1,1 @@
+"""Alembic's scripts: how the sessions' database came to be as it is."""

@@ -1,0 +1,1 @@
+"""One script a step, each with the one before it."""
