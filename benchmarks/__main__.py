@@ -31,6 +31,7 @@ NAMES = (
     "quality_rates",
     "eye_state",
     "response",
+    "certificate",
 )
 
 
