@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bci.errors import BaselineRefusedError, ConfigError, FocusloopError
+from bci.errors import BaselineRefusedError, CertificateRefusedError, ConfigError, FocusloopError
 
 COMMANDS = {
     "demo": "everything on this machine, no hardware: a simulated participant, scored, the page in a browser",
@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "check this machine and say how to mend what is found",
     "simulate": "publish a simulated headset as an LSL stream, with faults on demand",
     "score": "score a recording through the online pipeline, faster than real time",
+    "adapt": "measure in five minutes how well focus can be read from a person, and fit the score to them",
     "train": "train a focus model and export it with its card",
     "evaluate": "honest evaluation: people never seen in training",
     "models": "list and verify the models that are found",
@@ -88,7 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FocusloopError as error:
         if args.debug:
             raise
-        refused = f"baseline refused: {error.code}: " if isinstance(error, BaselineRefusedError) else ""
+        refused = ""
+        if isinstance(error, BaselineRefusedError | CertificateRefusedError):
+            refused = (
+                f"{'baseline' if isinstance(error, BaselineRefusedError) else 'calibration'} refused: {error.code}: "
+            )
         print(f"focusloop {args.command}: {refused}{error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
