@@ -79,6 +79,22 @@ class NotInstalledError(FocusloopError):
     """What was asked for needs a library that the base install leaves out."""
 
 
+class CertificateRefusedError(FocusloopError):
+    """A guided calibration cannot be measured; `code` is the contract's word for why.
+
+    Parameters
+    ----------
+    code
+        `broken_off`, `too_few_blocks`, `too_noisy`, `eye_state`, `other_headset`.
+    message
+        What happened and what to do.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class ConflictError(FocusloopError):
     """What was asked for is already there, or already running."""
 

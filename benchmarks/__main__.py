@@ -32,6 +32,7 @@ NAMES = (
     "quality_rates",
     "eye_state",
     "response",
+    "certificate",
 )
 
 

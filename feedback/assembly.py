@@ -15,6 +15,7 @@ from bci.registry import open_source
 from bci.types import Chunk, StreamSpec
 from bci.uri import parse_uri
 from feedback.baselines import BaselineStore
+from feedback.certificates import CertificateStore
 from feedback.display import DisplayTap
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
@@ -46,8 +47,8 @@ class Assembly:
     ----------
     service
         Where models lie, which providers, which line frequency.
-    store
-        Where baselines are kept.
+    store, certificates
+        Where baselines and certificates are kept.
     outlets
         Told of each participant before the first score.
 
@@ -57,9 +58,12 @@ class Assembly:
         If the default model cannot be used.
     """
 
-    def __init__(self, service: ServiceConfig, store: BaselineStore, outlets: Sequence[Outlet]) -> None:
+    def __init__(
+        self, service: ServiceConfig, store: BaselineStore, certificates: CertificateStore, outlets: Sequence[Outlet]
+    ) -> None:
         self._service = service
         self._store = store
+        self._certificates = certificates
         self._outlets = outlets
         self._batches: dict[str, BatchScorer] = {}
         self._batch(DEFAULT_MODEL)
@@ -114,6 +118,10 @@ class Assembly:
         if person.calibration is not None:
             person.calibration.change_headset(scorer)
         scorer.use_baseline(self._baseline_for(person, scorer))
+        certificate, note = self._certificates.newest(scorer.owner)
+        if note and note not in person.notes:
+            person.notes.append(note)
+        scorer.use_certificate(certificate)
         person.spec, person.pipeline, person.display = spec, pipeline, DisplayTap(spec)
         person.scorer = scorer
         describe(person)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
+from feedback.private_files import digest, write_private
 from inference.baseline import Baseline, Owner
 
 
@@ -29,15 +28,7 @@ class BaselineStore:
         OSError
             If the disk does not take it; the earlier one is whole then.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target = self._path(baseline.participant, baseline)
-        part = target.with_suffix(".part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(baseline.model_dump_json(indent=1))
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
+        write_private(self._path(baseline.participant, baseline), baseline.model_dump_json(indent=1))
 
     def find(self, owner: Owner) -> tuple[Baseline | None, str | None]:
         """Give the newest baseline that fits, open eyes first; and a sentence about one that does not fit.
@@ -48,7 +39,7 @@ class BaselineStore:
         """
         fitting: list[Baseline] = []
         note: str | None = None
-        for path in sorted(self._folder.glob(f"{_digest(owner.participant)}-*.json")):
+        for path in sorted(self._folder.glob(f"{digest(owner.participant)}-*.json")):
             try:
                 baseline = Baseline.model_validate_json(path.read_bytes())
             except (OSError, ValueError) as error:  # no text, no JSON, or not a baseline's
@@ -84,7 +75,7 @@ class BaselineStore:
             If a file cannot be read or removed.
         """
         removed = 0
-        for path in self._folder.glob(f"{_digest(owner.participant)}-*.json"):
+        for path in self._folder.glob(f"{digest(owner.participant)}-*.json"):
             try:
                 fits = owner.fits(Baseline.model_validate_json(path.read_bytes()))
             except ValueError:
@@ -96,9 +87,5 @@ class BaselineStore:
         return removed
 
     def _path(self, participant: str, baseline: Baseline) -> Path:
-        about = "|".join((baseline.device, *baseline.labels, baseline.model, baseline.eyes))
-        return self._folder / f"{_digest(participant)}-{_digest(about)}.json"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        about = digest(baseline.device, *baseline.labels, baseline.model, baseline.eyes)
+        return self._folder / f"{digest(participant)}-{about}.json"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bci.errors import BaselineRefusedError, ConfigError
 from inference.baseline import Baseline, RestCollector, refuse_other_eyes
-from inference.scorer import StreamScorer
+from inference.scorer import Due, StreamScorer
 from inference.types import EyeState, FocusScore
 
 State = Literal["none", "running", "done", "refused", "cancelled"]
@@ -85,8 +85,9 @@ class CalibrationRun:
         """True where there is a baseline to use."""
         return self.state == "done"
 
-    def step(self, score: FocusScore, now_unix_s: float) -> bool:
+    def step(self, due: Due, score: FocusScore, now_unix_s: float) -> bool:
         """Look at what has gathered, after each frame; True where the state or phase changed."""
+        del due  # the scorer gathers the rest itself
         if self.state != "running" or self._collector is None:
             return False
         baseline = self.scorer.baseline

@@ -49,7 +49,7 @@ def focus_fields(
         "confidence": score.confidence,
         "quality": score.quality,
         "calibrated": score.calibrated,
-        "certificate": None,
+        "certificate": None if score.certificate is None else score.certificate.fields(anchor.to_unix(now_lsl_s)),
         "modalities": ["eeg"],
         "model": score.model_id,
         "window_s": score.window_s,

@@ -13,6 +13,7 @@ from bci.types import Origin, StreamSpec
 from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
+from feedback.guided import GuidedRun
 from feedback.sessions.recorder import ParticipantRecorder
 from inference.baseline import Baseline
 from inference.batch import BatchScorer
@@ -62,7 +63,7 @@ class Participant:
     """Done when the device has answered, with a signal or an error."""
     recorded_baseline: Baseline | None = None
     """From the recording that the configuration names."""
-    calibration: CalibrationRun | None = None
+    calibration: CalibrationRun | GuidedRun | None = None
     recorder: ParticipantRecorder | None = None
     """None before the first session begins, and where it could not."""
     record_problem: str | None = None
@@ -164,6 +165,7 @@ class Participant:
                 "response_s": bundle.card.response_s,
             },
             "baseline": scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None,
+            "certificate": describe_certificate(scorer, time.time()),
             "baseline_ended": bool(scorer and scorer.ended_baseline),
             "recording": self._recording_view(),
             "fallbacks": fallbacks,
@@ -221,3 +223,10 @@ class Participant:
             return False
         self.explanation_told_s = now_s
         return True
+
+
+def describe_certificate(scorer: StreamScorer | None, now_unix_s: float) -> dict[str, object] | None:
+    """Say what was last measured of a person, and whether the score uses it; None where nothing was."""
+    if scorer is None or scorer.certificate is None:
+        return None
+    return {**scorer.certificate.describe(now_unix_s), "in_use": scorer.uses_head}

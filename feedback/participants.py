@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import structlog
 
 from bci.config import Config, ParticipantConfig
@@ -15,10 +17,12 @@ from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceErro
 from feedback.assembly import HOP_S, Assembly
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun, check_phases
+from feedback.certificates import CertificateStore
 from feedback.controller import Controller, ControllerSettings
 from feedback.controllers import Controllers
+from feedback.guided import GuidedRun, Plan
 from feedback.outlets.port import EventOutlet, Outlet
-from feedback.participant import Participant
+from feedback.participant import Participant, describe_certificate
 from feedback.proposer import Proposer
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
@@ -29,6 +33,7 @@ from feedback.session_keeper import SessionKeeper
 from feedback.trial_desk import TrialDesk, moment
 from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
+from inference.personal.cued_session import random_order
 from inference.scorer import StreamScorer
 from streaming.compiled import compiling_told
 from streaming.defects import Place
@@ -74,9 +79,11 @@ class LiveParticipants:
         self._desk = TrialDesk(self._controllers, self._proposer, self._journal, self._tell)
         self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers, self._proposer)
         self._store = BaselineStore(config.service.data_dir / "baselines")
+        self._certificates = CertificateStore(config.service.data_dir / "certificates")
+        self._measurer = ThreadPoolExecutor(1, "certificate")
         self._people: dict[str, Participant] = {}
-        self._assembly = Assembly(config.service, self._store, self._outlets)
-        self._sink = ScoringSink(self._people, metrics, self._outlets, self._store)
+        self._assembly = Assembly(config.service, self._store, self._certificates, self._outlets)
+        self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
         self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
         self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics)
         self._boot: asyncio.Task[None] | None = None
@@ -145,6 +152,7 @@ class LiveParticipants:
         await asyncio.to_thread(self._engine.stop, 2.0)
         await self._keeper.close()
         await asyncio.to_thread(self._journal.close)
+        self._measurer.shutdown(wait=False, cancel_futures=True)
         for outlet in self._outlets:
             outlet.close()
 
@@ -197,19 +205,38 @@ class LiveParticipants:
         """Begin to gather rest."""
         person = self._person(stream)
         check_phases(seconds, phases)
+        return self._start(person, self._rest(person, seconds, phases))
+
+    def _rest(self, person: Participant, seconds: float, phases: Sequence[str]) -> CalibrationRun:
+        scorer = self._calibratable(person)
+        return CalibrationRun(scorer, seconds, tuple(phases), self._open_index(scorer))
+
+    async def start_certificate(self, stream: str, blocks: int, block_seconds: float) -> dict[str, Any]:
+        """Begin a guided calibration: blocks of cross and task in an order drawn by lot."""
+        person = self._person(stream)
+        plan = Plan(blocks, block_seconds)
+        plan.check(person.model.bundle.card.window_s)
+        scorer = self._calibratable(person)
+        earlier, _ = self._certificates.newest(scorer.owner)
+        order = random_order(plan.blocks, np.random.default_rng())
+        return self._start(person, GuidedRun(scorer, plan, order, self._measurer.submit, earlier))
+
+    def _calibratable(self, person: Participant) -> StreamScorer:
         if person.calibration is not None and person.calibration.state == "running":
-            msg = f"a calibration of '{stream}' is running; cancel it first (DELETE)"
+            msg = f"a calibration of '{person.id}' is running; cancel it first (DELETE)"
             raise ConflictError(msg)
         if person.scorer is None or person.status.state != "streaming":
-            msg = f"'{stream}' has no signal to calibrate on ({person.status.state}: {person.status.detail})"
+            msg = f"'{person.id}' has no signal to calibrate on ({person.status.state}: {person.status.detail})"
             raise ConflictError(msg)
         if person.scorer.unassigned:
-            msg = f"nobody has said where the electrodes of '{stream}' are; give a montage first"
+            msg = f"nobody has said where the electrodes of '{person.id}' are; give a montage first"
             raise ConflictError(msg)
-        open_index = self._open_index(person.scorer)
-        run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases), open_index)
-        self._sink.on_worker(stream, run.begin)
-        self._sink.tell_calibration(stream, run)
+        return person.scorer
+
+    def _start(self, person: Participant, run: CalibrationRun | GuidedRun) -> dict[str, Any]:
+        person.calibration = run
+        self._sink.on_worker(person.id, run.begin)
+        self._sink.tell_calibration(person.id, run)
         return run.fields()
 
     def _open_index(self, scorer: StreamScorer) -> float | None:
@@ -222,20 +249,31 @@ class LiveParticipants:
         person = self._person(stream)
         scorer = person.scorer
         state = person.calibration.fields() if person.calibration else {"state": "none"}
-        baseline = scorer.baseline.describe(time.time()) if scorer and scorer.baseline else None
-        return {**state, "baseline": baseline}
+        now = time.time()
+        baseline = scorer.baseline.describe(now) if scorer and scorer.baseline else None
+        history = self._certificates.history(scorer.owner)[0] if scorer else ()
+        return {
+            **state,
+            "baseline": baseline,
+            "certificate": describe_certificate(scorer, now),
+            "history": [certificate.describe(now) for certificate in history],
+        }
 
     async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
-        """End a running calibration; with `forget` delete the baseline in use, or the one that ended, too."""
+        """End a running calibration; with `forget` delete the baseline in use or ended, and what was certified, too."""
         person = self._person(stream)
         run, scorer = person.calibration, person.scorer
         if run is not None and run.state == "running":
             await self._acted(stream, lambda: self._cancel(stream, run))
-        if forget and scorer is not None and (scorer.baseline or scorer.ended_baseline) is not None:
+        if not forget or scorer is None:
+            return
+        self._certificates.delete(scorer.owner)
+        await self._acted(stream, lambda: scorer.use_certificate(None))
+        if (scorer.baseline or scorer.ended_baseline) is not None:
             self._store.delete(scorer.owner)
             await self._acted(stream, lambda: scorer.use_baseline(None))
 
-    def _cancel(self, stream: str, run: CalibrationRun) -> None:
+    def _cancel(self, stream: str, run: CalibrationRun | GuidedRun) -> None:
         if run.state == "running":  # it may have ended meanwhile
             run.cancel()
             self._sink.tell_calibration(stream, run)

@@ -12,6 +12,8 @@ from bci.clock import ClockAnchor, lsl_now_s
 from bci.types import Chunk
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun
+from feedback.certificates import CertificateStore
+from feedback.guided import GuidedRun
 from feedback.messages import bands_fields, explanation_fields, focus_fields, quality_fields
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
@@ -47,16 +49,24 @@ class ScoringSink:
         Ways out beside the WebSocket.
     store
         Where baselines are kept.
+    certificates
+        Where certificates are.
     """
 
     def __init__(
-        self, people: Mapping[str, Participant], metrics: Metrics, outlets: Sequence[Outlet], store: BaselineStore
+        self,
+        people: Mapping[str, Participant],
+        metrics: Metrics,
+        outlets: Sequence[Outlet],
+        store: BaselineStore,
+        certificates: CertificateStore,
     ) -> None:
         self.hub: Hub | None = None
         self._people = people
         self._metrics = metrics
         self._outlets = outlets
         self._store = store
+        self._certificates = certificates
         self._anchor = ClockAnchor.now()
         self._later: deque[tuple[str, Callable[[], None], Future[None]]] = deque()
 
@@ -83,7 +93,7 @@ class ScoringSink:
                 person.recorder.sent(topic, fields, seq, lsl_now_s())
         return seq
 
-    def tell_calibration(self, stream: str, run: CalibrationRun) -> None:
+    def tell_calibration(self, stream: str, run: CalibrationRun | GuidedRun) -> None:
         """Say how far a calibration is, or how it ended."""
         run.end_told = run.state != "running"
         self.publish(stream, "calibration", run.fields())
@@ -221,6 +231,8 @@ class ScoringSink:
         run = person.calibration
         if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
             run.starve()
+            if run.finished:
+                self._adopt(person, run)
             self.tell_calibration(person.id, run)
 
     def _catch_up(self) -> dict[str, Exception]:
@@ -247,7 +259,7 @@ class ScoringSink:
         self._send_score(person, score)
         run, hub = person.calibration, self.hub
         if run is not None and not run.end_told:
-            changed = run.step(score, time.time())
+            changed = run.step(due, score, time.time())
             if run.finished:
                 self._adopt(person, run)
             if changed or run.state != "running" or due.frame.hop % 12 == 0:
@@ -273,11 +285,21 @@ class ScoringSink:
         for outlet in self._outlets:
             outlet.on_score(person.id, fields)
 
-    def _adopt(self, person: Participant, run: CalibrationRun) -> None:
-        for baseline in run.taken:
-            try:
-                self._store.save(baseline)
-            except OSError as error:
-                person.notes.append(f"the baseline could not be stored ({error.strerror}); it lasts until the end")
-        best = max(run.taken, key=lambda b: b.eyes == "open")
-        run.scorer.use_baseline(best)
+    def _adopt(self, person: Participant, run: CalibrationRun | GuidedRun) -> None:
+        """Use and keep what a calibration made; one that was refused may have measured something all the same."""
+        guided = isinstance(run, GuidedRun)
+        baselines = ([run.baseline] if run.baseline else []) if guided else run.taken if run.state == "done" else []
+        for baseline in baselines:
+            self._keep(person, "baseline", lambda one=baseline: self._store.save(one))
+        if baselines:
+            run.scorer.use_baseline(max(baselines, key=lambda b: b.eyes == "open"))
+        certificate = run.certificate if guided else None
+        if certificate is not None:
+            self._keep(person, "certificate", lambda: self._certificates.save(certificate))
+            run.scorer.use_certificate(certificate)
+
+    def _keep(self, person: Participant, what: str, save: Callable[[], None]) -> None:
+        try:
+            save()
+        except OSError as error:
+            person.notes.append(f"the {what} could not be stored ({error.strerror}); it lasts until the end")

@@ -16,8 +16,10 @@ from inference.bundle import ModelBundle
 from inference.eyes import SMOOTHING_S, AlphaIndex, contradicts
 from inference.history import FrameHistory, Window
 from inference.normalise import Features, RunningMean
+from inference.personal.certificate import Certificate
+from inference.personal.head import HeadReader
 from inference.smoothing import ScoreTrack
-from inference.types import FocusScore, Reason
+from inference.types import CertificateFigures, FocusScore, Reason
 from inference.validity import RULES, judge
 from streaming.features import FeatureSchema
 from streaming.types import FeatureFrame
@@ -138,6 +140,10 @@ class StreamScorer:
         self._baseline: Baseline | None = None
         self._ended: Baseline | None = None
         self._mean: Features | None = None
+        self._certificate: Certificate | None = None
+        self._head: HeadReader | None = None
+        self._figures: CertificateFigures | None = None
+        self._alpha_rise = 0.0
         self._alpha: float | None = None
         self._alpha_gain = 1.0 - math.exp(-hop_s / SMOOTHING_S)
         self._off_s = 0.0
@@ -153,10 +159,33 @@ class StreamScorer:
         """Score against this baseline from the next frame on; None goes back to the running mean."""
         self._baseline = baseline
         self._ended = None
+        self.use_certificate(self._certificate)
         self._mean = baseline.array() if baseline else None
         self._alpha = None
         self._off_s = 0.0
         self._track.restart()
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What was last measured of this person, passed or not."""
+        return self._certificate
+
+    @property
+    def uses_head(self) -> bool:
+        """True where the score is read by the head of the certificate."""
+        return self._head is not None
+
+    def use_certificate(self, certificate: Certificate | None) -> None:
+        """Score with this person's own head, where it passed and the baseline in use is of the same eye state."""
+        self._certificate = certificate
+        self._head, self._figures, self._alpha_rise = None, None, 0.0
+        self._track.restart()
+        baseline = self._baseline
+        if certificate is None or certificate.head is None or baseline is None:
+            return
+        if certificate.fits(self.owner, baseline.eyes):
+            self._head = HeadReader(certificate.head, self.positions_m)
+            self._figures, self._alpha_rise = certificate.figures, certificate.alpha_rise
 
     def collect(self, begun: RestCollector | None = None) -> RestCollector:
         """Gather a rest, anew or into one that has begun, from the frames that come; `stop_collecting` ends it."""
@@ -226,9 +255,11 @@ class StreamScorer:
         if ood > (limits.threshold if due.calibrated else limits.threshold_uncalibrated):
             return self.refuse(due, "out_of_distribution")
         if self.check_baseline and self._baseline is not None and self._alpha is not None:
-            other = contradicts(self._alpha, self._baseline.alpha_index, self._baseline.eyes)
+            other = contradicts(self._alpha - self._alpha_rise, self._baseline.alpha_index, self._baseline.eyes)
             if other:
                 return self.refuse(due, "baseline_mismatch")
+        if self._head is not None and due.x is not None:
+            logit = self._head.logit(due.x, due.window.usable)
         raw = 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
         value, steady, relative = self._track.add(raw, due.frame.hop, due.frame.generation)
         return FocusScore(
@@ -245,6 +276,7 @@ class StreamScorer:
             window_s=self.card.window_s,
             delay_s=self.delay_s,
             response_s=self.card.response_s,
+            certificate=self._figures,
         )
 
     def restart(self) -> None:
@@ -272,13 +304,20 @@ class StreamScorer:
             window_s=self.card.window_s,
             delay_s=self.delay_s,
             response_s=self.card.response_s,
+            certificate=self._figures,
         )
 
     def _confidence(self, value: float, spread: float, due: Due) -> float:
-        """Take the card's expected accuracy, less where the members disagree or the window has holes."""
-        table = self.card.confidence
-        accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
-        expected = _interpolate(abs(cautious(value, spread) - 0.5), table.margin, accuracy)
+        """Take the expected accuracy: of the certificate, or of the card, less where the members disagree.
+
+        Holes in the window lower either.
+        """
+        if self._certificate is not None and self._head is not None:
+            expected = self._certificate.accuracy
+        else:
+            table = self.card.confidence
+            accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
+            expected = _interpolate(abs(cautious(value, spread) - 0.5), table.margin, accuracy)
         intact = due.window.quality * (1.0 - due.window.bridged)
         return 0.5 + max(0.0, expected - 0.5) * intact
 

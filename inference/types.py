@@ -25,6 +25,34 @@ EyeState = Literal["open", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateFigures:
+    """How well focus was measured to be readable from this person.
+
+    Parameters
+    ----------
+    auc, low, high
+        Area under the ROC curve, task against cross, cross-validated by block, and its 95 % interval.
+    taken_unix_s
+        When it was measured, Unix time.
+    """
+
+    auc: float
+    low: float
+    high: float
+    taken_unix_s: float
+
+    def fields(self, now_unix_s: float) -> dict[str, float]:
+        """Give what a message carries."""
+        days = max(0.0, now_unix_s - self.taken_unix_s) / 86400.0
+        return {
+            "auc": round(self.auc, 3),
+            "low": round(self.low, 3),
+            "high": round(self.high, 3),
+            "age_days": round(days, 2),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class FocusScore:
     """One focus score of one participant: an estimate of engagement as the training data defined it, no diagnosis.
 
@@ -43,7 +71,7 @@ class FocusScore:
     reason
         None where the score is valid, else the first reason that holds.
     confidence
-        0.5..1, expected accuracy, as the model's card defines it.
+        0.5..1, expected accuracy, as the model's card defines it; of a personal head, as its certificate measured it.
     quality
         Share of usable channel-time in the window, 0..1; None before there is a window.
     calibrated
@@ -54,6 +82,8 @@ class FocusScore:
         `name@version`.
     window_s, delay_s, response_s
         Length of the window; group delay at 10 Hz plus smoothing; measured time to 63 % of a step.
+    certificate
+        Of the personal head in use; None where there is none.
     """
 
     value: float | None
@@ -69,6 +99,7 @@ class FocusScore:
     window_s: float
     delay_s: float
     response_s: float
+    certificate: CertificateFigures | None = None
 
     @property
     def valid(self) -> bool:

@@ -21,6 +21,7 @@ QUALITY, BRIDGED, ALPHA, LIFTED, TOUCHING, CLEAN, SETTLED, FULL = range(8)
 """Places in `numbers`."""
 
 ALPHA_SIGNATURE = "float64(float32[:,:], boolean[:], boolean[::1], boolean[::1])"
+READ_OUT_SIGNATURE = "float64(float32[:,:,::1], boolean[:,::1], int64[::1], float64[:,::1])"
 ADVANCE_SIGNATURE = (
     "void(Array(float32, 2, 'C', readonly=True), Array(float32, 1, 'C', readonly=True), "
     "Array(uint8, 1, 'C', readonly=True), int64[::1], boolean[::1], boolean[::1], boolean, float64, int64, "
@@ -169,3 +170,31 @@ def follow(
 def new_numbers() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Make room for what `advance` counts."""
     return np.zeros(8)
+
+
+def read_out(x: Any, usable: Any, region: Any, weights: Any) -> float:  # noqa: ANN401 - numba's arrays
+    """Weigh the mean features of each region, over its usable channel-time; a region without any adds nothing.
+
+    Parameters
+    ----------
+    x, usable
+        float32 (channels, tokens, bands) and bool (channels, tokens).
+    region
+        int64 (channels,).
+    weights
+        float64 (regions, bands).
+    """
+    total = 0.0
+    for place in range(weights.shape[0]):
+        part, count = 0.0, 0
+        for channel in range(x.shape[0]):
+            if region[channel] != place:
+                continue
+            for token in range(x.shape[1]):
+                if usable[channel, token]:
+                    count += 1
+                    for band in range(x.shape[2]):
+                        part += weights[place, band] * x[channel, token, band]
+        if count:
+            total += part / count
+    return total

@@ -65,6 +65,10 @@ class Muscle:
         """Give n samples of a clenched jaw: 25 µV anywhere, 75 µV at the temples, (n, channels)."""
         return self._noise(n) * (25.0 + 50.0 * self._map)
 
+    def tonus(self, n: int) -> Samples:
+        """Give n samples of steady muscle, 1 µV at the temples, (n, channels)."""
+        return self._noise(n) * self._map
+
     def _noise(self, n: int) -> Samples:
         white = self._rng.standard_normal((n, self._map.size))
         noise, self._state = sosfilt(self._sos, white, axis=0, zi=self._state)

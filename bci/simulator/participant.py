@@ -48,6 +48,10 @@ class Person:
         50 or 60.
     coupling
         How rhythms follow attention, times the effect of `bci.simulator.brain.rhythms_of`.
+    blink_effect
+        Blinks a second more at attention 1; a person whose eyes tell what the brain does not, where coupling is 0.
+    muscle_effect_uv
+        Steady muscle at the temples at attention 1, µV rms: the same for a jaw or a brow.
     """
 
     seed: int
@@ -56,6 +60,8 @@ class Person:
     rate_hz: float
     mains_hz: float = 50.0
     coupling: float = 1.0
+    blink_effect: float = 0.0
+    muscle_effect_uv: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +150,11 @@ class Participant:
         self._next_sample += n
         t_s = np.arange(first, first + n) / self._person.rate_hz
         gates = self._gates(t_s)
-        samples = self._brain(t_s, gates)
+        attention = self._script.attention(t_s)
+        samples = self._brain(attention, gates)
         hum = self._mains[self._person.mains_hz].block(t_s)
-        self._add_eyes(samples, gates)
-        self._add_muscle(samples, first, gates)
+        self._add_eyes(samples, attention, gates)
+        self._add_muscle(samples, attention, first, gates)
         self._add_electrodes(samples, t_s, hum, gates)
         samples = self._replace_electrodes(samples, hum, gates)
         when = {name: np.asarray(gate.any(axis=1)) for name, gate in gates.items()}
@@ -166,14 +173,14 @@ class Participant:
             gates[fault.name] = np.maximum(gates[fault.name], gate) if fault.name in gates else gate
         return gates
 
-    def _brain(self, t_s: Samples, gates: Gates) -> Samples:
-        attention = self._person.coupling * self._script.attention(t_s)
-        eyes_closed = self._eyes(t_s.size, gates)
-        samples = self._background.block(t_s.size)
+    def _brain(self, attention: Samples, gates: Gates) -> Samples:
+        drive = self._person.coupling * attention
+        eyes_closed = self._eyes(attention.size, gates)
+        samples = self._background.block(attention.size)
         for rhythm in self._rhythms:
-            samples += rhythm.block(attention, eyes_closed)
+            samples += rhythm.block(drive, eyes_closed)
         if "spindles" in gates:
-            still = np.zeros(t_s.size)
+            still = np.zeros(attention.size)
             samples += self._spindles.block(still, still) * gates["spindles"]
         return samples
 
@@ -191,15 +198,17 @@ class Participant:
         self._closed = level if abs(level - target[-1]) > 1e-4 else float(target[-1])
         return closed
 
-    def _add_eyes(self, samples: Samples, gates: Gates) -> None:
-        per_s = np.full(len(samples), _BLINKS_PER_S)
+    def _add_eyes(self, samples: Samples, attention: Samples, gates: Gates) -> None:
+        per_s = np.maximum(0.0, _BLINKS_PER_S + self._person.blink_effect * attention)
         if "blinks" in gates:
             per_s += 0.5 * gates["blinks"].max(axis=1)
         if "eyes-closed" in gates:
             per_s *= 1.0 - gates["eyes-closed"].max(axis=1)
         samples += self._blinks.block(per_s)
 
-    def _add_muscle(self, samples: Samples, first_sample: int, gates: Gates) -> None:
+    def _add_muscle(self, samples: Samples, attention: Samples, first_sample: int, gates: Gates) -> None:
+        if self._person.muscle_effect_uv:
+            samples += self._muscle.tonus(len(samples)) * (self._person.muscle_effect_uv * attention[:, None])
         if "emg" in gates:
             samples += self._muscle.bursts(first_sample, len(samples)) * gates["emg"]
         if "clench" in gates:

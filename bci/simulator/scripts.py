@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,37 @@ class ScenarioScript:
     def attention(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Attention by the scenario's curve."""
         return attention_at(self.name, t_s, self.seed)
+
+    def faults(self, t_s: float) -> Sequence[Fault]:
+        """All of them: each knows when it holds."""
+        del t_s
+        return self.plan
+
+
+@dataclass(frozen=True, slots=True)
+class CuedScript:
+    """Someone who does what a list of cues says, as fast as a person can: a guided calibration without a clock.
+
+    Parameters
+    ----------
+    cues
+        (moment of the simulation in s, attention 0..1), in order; the first holds from the start.
+    plan
+        What goes wrong meanwhile.
+    """
+
+    cues: tuple[tuple[float, float], ...]
+    plan: tuple[Fault, ...] = ()
+
+    def attention(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Attention on its way to what the last cue asked for."""
+        level = np.full(t_s.shape, self.cues[0][1])
+        for (_, before), (moment_s, after) in pairwise(self.cues):
+            since_s = t_s - moment_s
+            level += (after - before) * np.where(
+                since_s > 0.0, 1.0 - np.exp(-np.maximum(since_s, 0.0) / _INERTIA_S), 0.0
+            )
+        return level
 
     def faults(self, t_s: float) -> Sequence[Fault]:
         """All of them: each knows when it holds."""

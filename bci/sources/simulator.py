@@ -23,7 +23,10 @@ from bci.source import SourceStatus
 from bci.types import Channel, Chunk, SourceState, StreamSpec
 from bci.uri import SourceUri
 
-PARAMETERS = ("seed", "channels", "rate", "speed", "seconds", "effect", "mains", "faults", "free")
+PARAMETERS = (
+    *("seed", "channels", "rate", "speed", "seconds", "mains", "faults", "free"),
+    *("effect", "blink_effect", "muscle_effect"),
+)
 """What the query of `simulator:` may hold, beside `montage`; `simulator:manual` also knows `attention`."""
 
 _LONGEST_CHUNK_S = 10.0
@@ -49,6 +52,9 @@ class Clock:
 
 class SimulatorSource:
     """`simulator:SCENARIO?seed=1&channels=8&rate=250&speed=1&seconds=60&effect=1&mains=50&faults=off@20-35&free=1`.
+
+    `effect` scales how the rhythms follow attention (0: not at all, below 0: the wrong way round). `blink_effect` adds
+    so many blinks a second at attention 1, `muscle_effect` so many µV of temporal muscle: a person whom those betray.
 
     Same seed, same samples, however they are read. `speed=0` gives them as fast as they can be made, stamped as if the
     first had been taken when the source was opened and the others at the nominal rate. At another speed the stamps are
@@ -209,7 +215,7 @@ class SimulatorSource:
                 f"{self._uri.text}: nobody knows where {', '.join(unknown)} is on a head; a simulator needs electrodes"
             )
             raise MontageError(msg)
-        effect = self._uri.number("effect", 1.0, low=0.0, high=5.0)
+        effect = self._uri.number("effect", 1.0, low=-5.0, high=5.0)
         return Person(
             seed=self._seed,
             labels=labels,
@@ -217,6 +223,8 @@ class SimulatorSource:
             rate_hz=self._rate_hz(),
             mains_hz=self._uri.number("mains", 50.0, low=50.0, high=60.0),
             coupling=effect * scenario_named(self._uri.target).coupling,
+            blink_effect=self._uri.number("blink_effect", 0.0, low=0.0, high=3.0),
+            muscle_effect_uv=self._uri.number("muscle_effect", 0.0, low=0.0, high=50.0),
         )
 
     def _labels(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bci.errors import BaselineRefusedError, ConfigError, FocusloopError
+from bci.errors import BaselineRefusedError, CertificateRefusedError, ConfigError, FocusloopError
 from feedback.cli.output import checked_output
 
 COMMANDS = {
@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "publish a simulated headset as an LSL stream, with faults on demand",
     "sessions": "what was recorded, with its length, valid share, loss and state",
     "score": "score a recording through the online pipeline, faster than real time",
+    "adapt": "measure in five minutes how well focus can be read from a person, and fit the score to them",
     "train": "train a focus model and export it with its card",
     "evaluate": "honest evaluation: people never seen in training",
     "models": "list and verify the models that are found",
@@ -90,7 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FocusloopError as error:
         if args.debug:
             raise
-        refused = f"baseline refused: {error.code}: " if isinstance(error, BaselineRefusedError) else ""
+        refused = ""
+        if isinstance(error, BaselineRefusedError | CertificateRefusedError):
+            refused = (
+                f"{'baseline' if isinstance(error, BaselineRefusedError) else 'calibration'} refused: {error.code}: "
+            )
         print(f"focusloop {args.command}: {refused}{error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:

@@ -110,10 +110,17 @@ async def remove_stream(stream: str, routed: In) -> None:
     await routed.participants.remove(stream)
 
 
-@v1.post("/streams/{stream}/calibration", status_code=202, dependencies=[Operator], summary="Record a baseline")
+@v1.post(
+    "/streams/{stream}/calibration",
+    status_code=202,
+    dependencies=[Operator],
+    summary="Record a baseline, or measure a certificate",
+)
 async def start_calibration(stream: str, routed: In, body: StartCalibration | None = None) -> dict[str, Any]:
     """Begin a calibration; follow it on the `calibration` topic."""
     asked = body or StartCalibration()
+    if asked.kind == "certificate":
+        return await routed.participants.start_certificate(stream, asked.blocks, asked.block_seconds)
     return await routed.participants.start_calibration(stream, asked.seconds, asked.phases)
 
 

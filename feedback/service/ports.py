@@ -84,6 +84,19 @@ class Participants(Protocol):
         """
         ...
 
+    async def start_certificate(self, stream: str, blocks: int, block_seconds: float) -> View:
+        """Begin a guided calibration; gives the state that `calibration` shows.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConflictError
+            One is running, or there is nothing to record.
+        ConfigError
+            Blocks that no certificate can be made of.
+        """
+        ...
+
     def calibration(self, stream: str) -> View:
         """Show the running or last calibration.
 

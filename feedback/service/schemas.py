@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from bci.types import Origin, SourceState
 from inference.attribution import Region
@@ -177,10 +177,27 @@ class AddStream(RequestBody):
 
 
 class StartCalibration(RequestBody):
-    """Record a baseline."""
+    """Record a baseline; with the kind `certificate` measure how well focus can be read from this person."""
+
+    kind: Annotated[
+        Literal["baseline", "certificate"],
+        Field(description="`certificate`: blocks of cross and task, eyes open, instead of rest alone"),
+    ] = "baseline"
 
     seconds: Annotated[float, Field(ge=5.0, le=300.0)] = 30.0
     phases: Annotated[list[Literal["eyes_open", "eyes_closed"]], Field(min_length=1, max_length=8)] = ["eyes_open"]
+    blocks: Annotated[int, Field(description="of a certificate: how many, cross and task together")] = 30
+    block_seconds: Annotated[float, Field(description="of a certificate: how long each is")] = 10.0
+
+    @model_validator(mode="after")
+    def _blocks_belong_to_a_certificate(self) -> StartCalibration:
+        if self.kind == "baseline" and self.model_fields_set & {"blocks", "block_seconds"}:
+            msg = "`blocks` and `block_seconds` go with the kind `certificate`"
+            raise ValueError(msg)
+        if self.kind == "certificate" and self.model_fields_set & {"seconds", "phases"}:
+            msg = "the kind `certificate` takes `blocks` and `block_seconds`, not `seconds` and `phases`"
+            raise ValueError(msg)
+        return self
 
 
 class ConfirmBaseline(RequestBody):
@@ -253,7 +270,7 @@ class Focus(_Addressed):
     confidence: _Unit | None = Field(description="Expected accuracy, as the model card defines it")
     quality: _Unit | None = Field(description="Share of usable channel-time")
     calibrated: bool
-    certificate: dict[str, float] | None
+    certificate: dict[str, float] | None = Field(description="auc, low, high, age_days of the head in use")
     modalities: list[str]
     model: str
     window_s: float
@@ -283,7 +300,7 @@ class Status(_Addressed):
 
 
 class CalibrationMessage(_Addressed):
-    """Progress of a baseline."""
+    """Progress of a baseline, or of a guided calibration: there `phase` is what the person is to do now."""
 
     type: Literal["calibration"]
     state: Literal["running", "done", "refused", "cancelled"]
@@ -291,6 +308,11 @@ class CalibrationMessage(_Addressed):
     progress: _Unit
     code: str | None
     message: str
+    block: int | None = Field(None, description="Guided: the one that runs, from 1")
+    blocks: int | None = None
+    block_left_s: float | None = None
+    left_s: float | None = None
+    certificate: dict[str, Any] | None = Field(None, description="What was measured, passed or not")
 
 
 class After(BaseModel):

@@ -153,3 +153,15 @@ def test_every_scenario_gives_finite_samples_within_the_rails(name: str) -> None
         assert np.isfinite(chunk.data).all()
         assert spec.rails_uv[0] <= chunk.data.min() <= chunk.data.max() <= spec.rails_uv[1]
     source.close()
+
+
+def test_blinks_and_muscle_follow_attention_where_asked_and_the_brain_stays_what_it_is() -> None:
+    plain, blinking, tense = (
+        record(f"focus?{query}", 120) for query in ("effect=0", "effect=0&blink_effect=1", "effect=0&muscle_effect=10")
+    )
+    slow = sosfiltfilt(butter(2, 8.0, fs=RATE_HZ, output="sos"), blinking - plain, axis=0)
+    working = attention_at("focus", np.arange(len(plain)) / RATE_HZ) > 0.5
+    assert np.abs(slow[working, channel("Fp1")]).mean() > 3.0 * np.abs(slow[~working, channel("Fp1")]).mean()
+    muscle = tense - plain
+    assert muscle[working].std() > 3.0 * muscle[~working].std()
+    assert muscle[:, channel("Fp1")].std() > 2.0 * muscle[:, channel("Pz")].std()

@@ -156,6 +156,24 @@ class FakeParticipants:
         self.hub.publish(stream, "calibration", self._calibrations[stream])
         return self._calibrations[stream]
 
+    async def start_certificate(self, stream: str, blocks: int, block_seconds: float) -> View:
+        self.view(stream)
+        self._calibrations[stream] = {
+            "state": "running",
+            "phase": "ready",
+            "progress": 0.0,
+            "code": None,
+            "message": "",
+            "block": 1,
+            "blocks": blocks,
+            "block_left_s": block_seconds,
+            "left_s": blocks * block_seconds,
+            "certificate": None,
+        }
+        assert self.hub is not None
+        self.hub.publish(stream, "calibration", self._calibrations[stream])
+        return self._calibrations[stream]
+
     def calibration(self, stream: str) -> View:
         self.view(stream)
         return self._calibrations.get(stream, {"state": "none"})

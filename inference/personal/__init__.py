@@ -1,0 +1,1 @@
+"""A person's own head: measured on blocks of cross and task, certified or not."""
