@@ -61,6 +61,8 @@ class CalibrationRun:
     _collector: RestCollector | None = None
     _earlier: list[float] = field(default_factory=list)
     taken: list[Baseline] = field(default_factory=list)
+    end_told: bool = False
+    """True once clients have heard how it ended."""
 
     def begin(self) -> None:
         """Start gathering the first phase."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from bci.clock import ClockAnchor
 from bci.types import Origin
+from inference.attribution import Attribution, shares
 from inference.types import FocusScore
 from streaming.features import FeatureSchema
 from streaming.types import FeatureFrame, Flag
@@ -92,4 +93,46 @@ def bands_fields(
         "bands_hz": [list(band) for band in schema.bands_hz],
         "channels": list(labels),
         "db": np.round(frame.values * _DB, 2).tolist(),
+    }
+
+
+def explanation_fields(
+    score: FocusScore, told: Attribution | None, anchor: ClockAnchor, now_lsl_s: float
+) -> dict[str, Any]:
+    """Give the fields of an `explanation` message: what the score rests on, null where there is no score.
+
+    Parameters
+    ----------
+    score
+        Valid or not.
+    told
+        Of the score's window; None where it is not valid.
+    anchor
+        Maps LSL to Unix time.
+    now_lsl_s
+        Moment of encoding, LSL clock.
+    """
+    stamp = score.end_s
+    head = {
+        "t_unix_s": anchor.to_unix(now_lsl_s if stamp is None else stamp),
+        "t_lsl_s": stamp,
+        "valid": told is not None,
+        "reason": score.reason,
+    }
+    if told is None:
+        return {**head, "bands": None, "regions": None, "ocular": None, "muscular": None}
+    bands, regions = list(told.bands.items()), list(told.regions.items())
+    of_bands, of_regions = shares([c for _, c in bands]), shares([c for _, c in regions])
+    return {
+        **head,
+        "bands": [
+            {"low_hz": low, "high_hz": high, "share": round(share, 3), "logit": round(change, 3)}
+            for ((low, high), change), share in zip(bands, of_bands, strict=True)
+        ],
+        "regions": [
+            {"region": region, "share": round(share, 3), "logit": round(change, 3)}
+            for (region, change), share in zip(regions, of_regions, strict=True)
+        ],
+        "ocular": round(told.ocular, 3),
+        "muscular": round(told.muscular, 3),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bci.registry import origin_of
 from bci.source import Source
@@ -24,6 +24,9 @@ from streaming.defects import Place
 from streaming.features import FeatureSchema
 from streaming.pipeline import Pipeline
 from streaming.types import StreamStatus
+
+if TYPE_CHECKING:
+    from bci.sources.simulator import ManualSimulator
 
 STALE_S = 1.0
 SILENT_EVERY_S = 1.0
@@ -72,6 +75,7 @@ class Participant:
     """Stamp of the newest sample that came, LSL clock."""
     silent_told_s: float = float("-inf")
     quality_told_s: float = float("-inf")
+    explanation_told_s: float = float("-inf")
     internal_errors: int = 0
     """Errors that nobody expected and that belong to this stream."""
     last_internal_error: str | None = None
@@ -126,7 +130,7 @@ class Participant:
 
     def view(self, schema: FeatureSchema) -> dict[str, Any]:
         """Show everything that `GET /v1/streams/{id}` shows."""
-        spec, pipeline, scorer = self.spec, self.pipeline, self.scorer
+        spec, pipeline, scorer, manual = self.spec, self.pipeline, self.scorer, self.manual
         bundle: ModelBundle = self.model.bundle
         fallbacks = [*self.model.fallbacks, *(pipeline.report.fallbacks if pipeline else ()), *self.notes]
         return {
@@ -163,8 +167,24 @@ class Participant:
             "baseline_ended": bool(scorer and scorer.ended_baseline),
             "recording": self._recording_view(),
             "fallbacks": fallbacks,
+            "simulator": {"attention": manual.attention, "fault": manual.fault} if manual else None,
             "internal_errors": {"count": self.internal_errors, "last": self.last_internal_error},
         }
+
+    @property
+    def manual(self) -> ManualSimulator | None:
+        """The source, where it is a `simulator:manual`."""
+        if self.uri.scheme != "simulator":
+            return None
+        from bci.sources.simulator import ManualSimulator  # it takes time that a service without it does not have
+
+        return self.source if isinstance(self.source, ManualSimulator) else None
+
+    def start_over(self, source: Source) -> None:
+        """Forget the headset: this source has not been opened, and nothing has come from it yet."""
+        self.source = source
+        self.spec = self.pipeline = self.scorer = self.display = None
+        self.newest_s = None
 
     def note_internal_error(self, place: Place, error: Exception) -> None:
         """Keep what happened for the view; from any thread."""
@@ -193,4 +213,11 @@ class Participant:
         if 0.0 <= now_s - self.quality_told_s < 0.5:
             return False
         self.quality_told_s = now_s
+        return True
+
+    def explanation_due(self, now_s: float) -> bool:
+        """Say whether a second has passed since it was last told what the score rests on."""
+        if 0.0 <= now_s - self.explanation_told_s < 1.0:
+            return False
+        self.explanation_told_s = now_s
         return True

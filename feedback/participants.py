@@ -11,12 +11,7 @@ from typing import Any
 import structlog
 
 from bci.config import Config, ParticipantConfig
-from bci.errors import (
-    ConfigError,
-    ConflictError,
-    NoSuchStreamError,
-    SourceError,
-)
+from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError
 from feedback.assembly import HOP_S, Assembly
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun, check_phases
@@ -40,10 +35,13 @@ from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA
 from streaming.reader import sentence
+from streaming.types import StreamStatus
 
 OPEN_WAIT_S = 3.0
 TICK_S = 1.0
 COMPILING = "the signal path is being compiled (once; up to a minute)"
+WORKER_WAIT_S = 2.0
+"""The worker looks at what it was asked four times a second at least."""
 
 _log = structlog.get_logger("focusloop.participants")
 
@@ -131,6 +129,12 @@ class LiveParticipants:
         if self._not_ready != COMPILING:
             self._not_ready = COMPILING
             _log.info("preparing", what=COMPILING)
+            for (
+                person
+            ) in self._people.values():  # nothing is looked for yet, and a person shall know what is waited for
+                person.status = StreamStatus("connecting", COMPILING)
+                status = {"state": "connecting", "detail": COMPILING, "rate_hz": None, "lost_samples": 0}
+                self._sink.publish(person.id, "status", status | {"battery": None})
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
@@ -205,7 +209,7 @@ class LiveParticipants:
         open_index = self._open_index(person.scorer)
         run = person.calibration = CalibrationRun(person.scorer, seconds, tuple(phases), open_index)
         self._sink.on_worker(stream, run.begin)
-        self._sink.publish(stream, "calibration", run.fields())
+        self._sink.tell_calibration(stream, run)
         return run.fields()
 
     def _open_index(self, scorer: StreamScorer) -> float | None:
@@ -222,26 +226,36 @@ class LiveParticipants:
         return {**state, "baseline": baseline}
 
     async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
-        """End a running calibration; with `forget` delete the baseline in use, too."""
+        """End a running calibration; with `forget` delete the baseline in use, or the one that ended, too."""
         person = self._person(stream)
         run, scorer = person.calibration, person.scorer
         if run is not None and run.state == "running":
-            self._sink.on_worker(stream, lambda: self._cancel(stream, run))
-        if forget and scorer is not None and scorer.baseline is not None:
+            await self._acted(stream, lambda: self._cancel(stream, run))
+        if forget and scorer is not None and (scorer.baseline or scorer.ended_baseline) is not None:
             self._store.delete(scorer.owner)
-            self._sink.on_worker(stream, lambda: scorer.use_baseline(None))
+            await self._acted(stream, lambda: scorer.use_baseline(None))
 
     def _cancel(self, stream: str, run: CalibrationRun) -> None:
-        run.cancel()
-        self._sink.publish(stream, "calibration", run.fields())
+        if run.state == "running":  # it may have ended meanwhile
+            run.cancel()
+            self._sink.tell_calibration(stream, run)
 
-    def confirm_baseline(self, stream: str) -> None:
+    async def confirm_baseline(self, stream: str) -> None:
         """Use again the baseline that ended because the headset was off."""
         scorer = self._person(stream).scorer
         if scorer is None or scorer.ended_baseline is None:
             msg = f"'{stream}' has no baseline that ended because the headset was off"
             raise ConflictError(msg)
-        self._sink.on_worker(stream, scorer.confirm_baseline)
+        await self._acted(stream, scorer.confirm_baseline)
+
+    async def _acted(self, stream: str, work: Callable[[], None]) -> None:
+        """Wait until the worker has done it, so that whoever asks next sees it."""
+        done = asyncio.wrap_future(self._sink.on_worker(stream, work))
+        await asyncio.wait([done], timeout=WORKER_WAIT_S)  # which leaves the work to be done, if it takes longer
+        if not done.done():
+            msg = f"'{stream}': scoring is busy, and this is not done yet; look again in some seconds"
+            raise ConflictError(msg)
+        done.result()
 
     def set_paused(self, stream: str, paused: bool) -> None:
         """Pause or resume scoring."""
@@ -250,20 +264,37 @@ class LiveParticipants:
         if person.scorer is not None:
             person.scorer.paused = paused
 
-    def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
+    async def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
         """Move the slider of `simulator:manual`, press or release a fault."""
-        from bci.sources.simulator import ManualSimulator
-
-        source = self._person(stream).source
-        if not isinstance(source, ManualSimulator):
+        person = self._person(stream)
+        manual = person.manual
+        if manual is None:
             msg = f"'{stream}' is not a simulator:manual; only that one has a slider"
             raise ConflictError(msg)
         try:
             if attention is not None:
-                source.set_attention(attention)
-            source.set_fault(fault)
+                manual.set_attention(attention)
+            if fault == "no_data" and person.newest_s is not None:
+                await self._plug_in_another(person, manual.attention)
+            else:
+                manual.set_fault(fault)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+
+    async def _plug_in_another(self, person: Participant, attention: float) -> None:
+        """Take a headset that has never sent, for only such a one has `no_data`."""
+        from bci.sources.simulator import ManualSimulator
+
+        fresh = ManualSimulator(person.uri)
+        fresh.set_attention(attention)
+        fresh.set_fault("no_data")
+        if person.calibration is not None and person.calibration.state == "running":
+            await self.cancel_calibration(person.id)
+        person.source = fresh  # what is asked meanwhile is asked of it
+        await asyncio.to_thread(self._engine.remove, person.id)
+        if self._people.get(person.id) is person:
+            person.start_over(fresh)
+            self._open_source(person)  # its session goes on
 
     def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         """Take an answered trial in, once."""
@@ -360,6 +391,9 @@ class LiveParticipants:
 
     async def _begin(self, person: Participant) -> None:
         await self._keeper.begin(person)
+        self._open_source(person)
+
+    def _open_source(self, person: Participant) -> None:
         self._engine.add(person.id, person.source, lambda spec: self._assembly.pipeline(person, spec))
 
     def _person(self, stream: str) -> Participant:

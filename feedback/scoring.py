@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from bci.clock import ClockAnchor, lsl_now_s
 from bci.types import Chunk
 from feedback.baselines import BaselineStore
 from feedback.calibration import CalibrationRun
-from feedback.messages import bands_fields, focus_fields, quality_fields
+from feedback.messages import bands_fields, explanation_fields, focus_fields, quality_fields
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from feedback.state_log import log_change
+from inference.attribution import attribute
 from inference.batch import BatchScorer
 from inference.scorer import Due
 from inference.types import FocusScore
@@ -27,6 +29,9 @@ from streaming.types import StreamStatus
 STALE_S = 1.0
 STARVED_S = 10.0
 """A calibration without signal for so long is refused."""
+
+MAX_EXPLAINED = 4
+"""Explanations between two calls of the model; those of a whole class wait for their turn, the scores never."""
 
 
 class ScoringSink:
@@ -53,11 +58,19 @@ class ScoringSink:
         self._outlets = outlets
         self._store = store
         self._anchor = ClockAnchor.now()
-        self._later: deque[tuple[str, Callable[[], None]]] = deque()
+        self._later: deque[tuple[str, Callable[[], None], Future[None]]] = deque()
 
-    def on_worker(self, stream: str, work: Callable[[], None]) -> None:
-        """Have something done to a stream between two frames: the worker alone touches scorers and calibrations."""
-        self._later.append((stream, work))
+    def on_worker(self, stream: str, work: Callable[[], None]) -> Future[None]:
+        """Have something done to a stream between two frames: the worker alone touches scorers and calibrations.
+
+        Returns
+        -------
+        Future
+            Done once the worker has; it carries the error that the work raised.
+        """
+        done: Future[None] = Future()
+        self._later.append((stream, work, done))
+        return done
 
     def publish(self, stream: str, topic: str, fields: Mapping[str, Any], *, wake: bool = True) -> int:
         """Send a message once there is a hub, and record that; any thread. Gives its number, 0 where none was sent."""
@@ -69,6 +82,11 @@ class ScoringSink:
             if person is not None and person.recorder is not None:
                 person.recorder.sent(topic, fields, seq, lsl_now_s())
         return seq
+
+    def tell_calibration(self, stream: str, run: CalibrationRun) -> None:
+        """Say how far a calibration is, or how it ended."""
+        run.end_told = run.state != "running"
+        self.publish(stream, "calibration", run.fields())
 
     def due(self, batch: Sequence[DueFrames]) -> dict[str, Exception]:
         """Score whatever fell due, in one model call for each model; an error stays with the stream it belongs to."""
@@ -86,26 +104,56 @@ class ScoringSink:
                 prepared += [(person, person.scorer.prepare(frame)) for frame in item.frames]
             except Exception as error:
                 failures[person.id] = error
+        explain: dict[str, tuple[Participant, Due, FocusScore]] = {}
         for batch_scorer, pairs in waiting.items():
             outcomes = batch_scorer.score_each([due for _, due in pairs])
             self._metrics.observe("model", time.perf_counter() - begun)
             for (person, due), outcome in zip(pairs, outcomes, strict=True):
                 if person.id not in failures:
-                    self._conclude(person, due, outcome, failures)
+                    score = self._conclude(person, due, outcome, failures)
+                    if score is not None:
+                        explain[person.id] = (person, due, score)
         if self.hub is not None:
             self.hub.wake()
+        self._explain_some(explain.values(), failures)
         return failures
 
     def _conclude(
         self, person: Participant, due: Due, outcome: FocusScore | Exception, failures: dict[str, Exception]
-    ) -> None:
+    ) -> FocusScore | None:
         if isinstance(outcome, Exception):
             failures[person.id] = outcome
-            return
+            return None
         try:
-            self._tell(person, due, outcome)
+            return self._tell(person, due, outcome)
         except Exception as error:
             failures[person.id] = error
+            return None
+
+    def _explain_some(
+        self, scored: Iterable[tuple[Participant, Due, FocusScore]], failures: dict[str, Exception]
+    ) -> None:
+        """Say once a second what a score rests on, where somebody listens, after the scores are on their way."""
+        told, now_s = 0, lsl_now_s()
+        for person, due, score in scored:
+            if told == MAX_EXPLAINED:
+                return
+            if person.id in failures or not self._explanation_wanted(person, now_s):
+                continue
+            told += 1
+            try:
+                self._explain(person, score, due)
+            except Exception as error:
+                failures[person.id] = error
+
+    def _explanation_wanted(self, person: Participant, now_s: float) -> bool:
+        return self.hub is not None and self.hub.wants(person.id, "explanation") and person.explanation_due(now_s)
+
+    def _explain(self, person: Participant, score: FocusScore, due: Due | None = None) -> None:
+        told = None
+        if score.valid and due is not None and due.x is not None:
+            told = attribute(person.model, due.x, due.scorer.positions_m, due.window.usable)
+        self.publish(person.id, "explanation", explanation_fields(score, told, self._anchor, lsl_now_s()))
 
     def status(self, stream_id: str, status: StreamStatus) -> None:
         """Publish a change of state."""
@@ -166,24 +214,30 @@ class ScoringSink:
         if score is None:
             return
         self._send_score(person, score)
+        if self._explanation_wanted(person, now_s):
+            self._explain(person, score)
         if self.hub is not None:
             self.hub.wake()
         run = person.calibration
         if run is not None and run.state == "running" and now_s - (person.newest_s or now_s) > STARVED_S:
             run.starve()
-            self.publish(person.id, "calibration", run.fields())
+            self.tell_calibration(person.id, run)
 
     def _catch_up(self) -> dict[str, Exception]:
         failures: dict[str, Exception] = {}
         while self._later:
-            stream, work = self._later.popleft()
+            stream, work, done = self._later.popleft()
             try:
                 work()
             except Exception as error:
                 failures[stream] = error
+                done.set_exception(error)
+            else:
+                done.set_result(None)
         return failures
 
-    def _tell(self, person: Participant, due: Due, score: FocusScore) -> None:
+    def _tell(self, person: Participant, due: Due, score: FocusScore) -> FocusScore:
+        """Send a score and what goes with it; gives the score that was sent."""
         now_s = lsl_now_s()
         person.newest_s = due.frame.end_s
         if now_s - due.frame.end_s > STALE_S:
@@ -192,17 +246,18 @@ class ScoringSink:
         person.valid_frames += score.valid
         self._send_score(person, score)
         run, hub = person.calibration, self.hub
-        if run is not None and run.state == "running":
+        if run is not None and not run.end_told:
             changed = run.step(score, time.time())
             if run.finished:
                 self._adopt(person, run)
-            if changed or due.frame.hop % 12 == 0:
-                self.publish(person.id, "calibration", run.fields())
+            if changed or run.state != "running" or due.frame.hop % 12 == 0:
+                self.tell_calibration(person.id, run)
         if hub is not None and person.quality_due(now_s):
             labels = due.scorer.labels
             self.publish(person.id, "quality", quality_fields(due.frame, labels, self._anchor))
             if hub.wants(person.id, "bands"):
                 self.publish(person.id, "bands", bands_fields(due.frame, labels, SCHEMA, self._anchor))
+        return score
 
     def _send_score(self, person: Participant, score: FocusScore) -> None:
         begun = time.perf_counter()

@@ -44,7 +44,7 @@ class SessionKeeper:
         self,
         config: Config,
         people: Mapping[str, Participant],
-        on_worker: Callable[[str, Callable[[], None]], None],
+        on_worker: Callable[[str, Callable[[], None]], object],
         metrics: Metrics,
     ) -> None:
         self._config, self._people, self._on_worker = config, people, on_worker

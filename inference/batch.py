@@ -11,8 +11,8 @@ from inference.types import FocusScore
 
 log = logging.getLogger(__name__)
 
-Answer = tuple[float, float]
-"""What the graph says of a window: logit and ood."""
+Answer = tuple[float, float, float]
+"""What the graph says of a window: logit, spread and ood."""
 
 
 class BatchScorer:
@@ -101,7 +101,7 @@ class BatchScorer:
         output = self.session.run(x, where, mask)
         self.calls += 1
         for row, position in enumerate(positions):
-            answers[position] = (float(output.logit[row]), float(output.ood[row]))
+            answers[position] = (float(output.logit[row]), float(output.spread[row]), float(output.ood[row]))
 
 
 def _conclude(due: Due, answer: Answer | None) -> FocusScore:

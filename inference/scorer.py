@@ -220,7 +220,7 @@ class StreamScorer:
         if self._ended is not None:
             self.use_baseline(self._ended)
 
-    def finish(self, due: Due, logit: float, ood: float) -> FocusScore:
+    def finish(self, due: Due, logit: float, spread: float, ood: float) -> FocusScore:
         """Make the score of a window from what the graph said of it."""
         limits = self.card.ood
         if ood > (limits.threshold if due.calibrated else limits.threshold_uncalibrated):
@@ -237,7 +237,7 @@ class StreamScorer:
             relative=relative,
             raw=raw,
             reason=None,
-            confidence=self._confidence(value, due),
+            confidence=self._confidence(value, spread, due),
             quality=due.window.quality,
             calibrated=due.calibrated,
             end_s=due.frame.end_s,
@@ -274,13 +274,31 @@ class StreamScorer:
             response_s=self.card.response_s,
         )
 
-    def _confidence(self, value: float, due: Due) -> float:
-        """Take the card's expected accuracy, less where the window has holes."""
+    def _confidence(self, value: float, spread: float, due: Due) -> float:
+        """Take the card's expected accuracy, less where the members disagree or the window has holes."""
         table = self.card.confidence
         accuracy = table.accuracy if due.calibrated else table.accuracy_uncalibrated
-        expected = _interpolate(abs(value - 0.5), table.margin, accuracy)
+        expected = _interpolate(abs(cautious(value, spread) - 0.5), table.margin, accuracy)
         intact = due.window.quality * (1.0 - due.window.bridged)
         return 0.5 + max(0.0, expected - 0.5) * intact
+
+
+def cautious(probability: float, spread: float) -> float:
+    """Draw a probability towards 0.5 by how much the members of the model disagree.
+
+    The mean of a logistic function over a normal distribution of logits, by MacKay's approximation (Neural Computation
+    4:720, 1992).
+
+    Parameters
+    ----------
+    probability
+        0..1.
+    spread
+        Standard deviation of the members' logits.
+    """
+    bounded = min(1.0 - 1e-6, max(1e-6, probability))
+    logit = math.log(bounded / (1.0 - bounded)) / math.sqrt(1.0 + math.pi * spread * spread / 8.0)
+    return 1.0 / (1.0 + math.exp(-logit))
 
 
 def _interpolate(x: float, at: Sequence[float], values: Sequence[float]) -> float:

@@ -36,6 +36,9 @@ class Compiled:
     notes: tuple[str, ...] = ()
 
 
+_KERNEL_BYTES = 1 << 17
+"""About what a compiled kernel takes on disk."""
+
 _lock = threading.Lock()
 _done: dict[tuple[str, str, str], Compiled] = {}
 _listeners: list[Callable[[], None]] = []
@@ -73,8 +76,8 @@ def cache_folder() -> Path | None:
     folder = Path(named) if named else data_folder() / "numba"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_KERNEL_BYTES))  # a full disk still takes an empty file
     except OSError:
         return None
     return folder

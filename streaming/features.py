@@ -19,7 +19,8 @@ BANDS_HZ: tuple[tuple[float, float], ...] = (
     (30.0, 38.0),
     (38.0, 45.0),
 )
-"""Half-power edges of the ten bands; the two above 30 Hz tell muscle from brain and are no model input."""
+"""Half-power edges of the ten bands. A model takes those that its card names: the shipped one 4-38 Hz; 1-4 Hz (eyes,
+contact) and 38-45 Hz (muscle) are for quality alone, 30-38 Hz is for both."""
 
 
 @dataclass(frozen=True)

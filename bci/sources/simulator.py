@@ -255,7 +255,11 @@ class ManualSimulator(SimulatorSource):
     def __init__(self, uri: SourceUri, *, clock: Clock | None = None) -> None:
         super().__init__(uri, clock=clock)
         self._block_samples = math.ceil(0.064 * self._person.rate_hz)  # a slider is followed within two blocks
-        self._manual = ManualScript(uri.number("attention", 0.5, low=0, high=1), self._plan)
+        self.attention = uri.number("attention", 0.5, low=0, high=1)
+        """As set last, 0..1."""
+        self.fault = uri.params.get("faults")
+        """As set last, in the words it was set in; None where nothing is wrong."""
+        self._manual = ManualScript(self.attention, self._plan)
 
     def set_attention(self, attention: float) -> None:
         """Set attention, 0..1, from any thread; the rhythms follow within half a second.
@@ -266,6 +270,7 @@ class ManualSimulator(SimulatorSource):
             If it lies outside 0..1.
         """
         self._manual.set_attention(attention)
+        self.attention = attention
 
     def set_fault(self, fault: str | None) -> None:
         """Replace what is wrong, from any thread; None ends all faults.
@@ -274,7 +279,8 @@ class ManualSimulator(SimulatorSource):
         ----------
         fault
             A reason of the contract (`not_worn`), a fault (`pops`), or a list as in `faults=`, whose seconds count
-            from now. `no_data` on a stream that has given samples reads as `stale`: data came once.
+            from now. `no_data` on a stream that has given samples reads as `stale`, for data came once: set it before
+            `open`.
 
         Raises
         ------
@@ -282,6 +288,7 @@ class ManualSimulator(SimulatorSource):
             For an unknown fault; the message lists the known ones.
         """
         self._manual.set_faults(self._faults(fault or ""))
+        self.fault = fault or None
 
     def _script(self) -> Script:
         return self._manual

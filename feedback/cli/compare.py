@@ -24,7 +24,7 @@ def run_comparison(args: argparse.Namespace) -> int:
     from inference.training.comparisons import compare
     from inference.training.config import load_config
     from inference.training.eegmat import eegmat_folder
-    from inference.training.evaluate import fold_of
+    from inference.training.folds import fold_of
     from inference.training.regional import FILE, regional_figures
 
     config = load_config(args.config)
@@ -32,8 +32,8 @@ def run_comparison(args: argparse.Namespace) -> int:
     with progress_bar("comparing") as advance:
         found = compare(
             folder,
-            range(config.people),
-            fold_of(config.people, config),
+            config.numbers,
+            fold_of(len(config.numbers), config),
             baseline_s=config.baseline_s,
             progress=advance,
         )

@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bci.errors import ConfigError
+
 if TYPE_CHECKING:
+    from inference.training.config import TrainingConfig
     from inference.training.evaluate import FocusReport, Row
     from inference.training.metrics import Figure, Null
 
@@ -21,6 +24,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of EEGMAT ($FOCUSLOOP_DATA/eegmat)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--folds", type=int, metavar="N", help="groups of people (the recipe's)")
+    how.add_argument("--leave-one-out", action="store_true", help="a fold for each person")
+    how.add_argument("--hold-out", metavar="N,N,...", help="score these people only, by all the others; no nulls")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep finished fits here; started again, it goes on")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one page with its curves")
     parser.add_argument(
         "--compare", action="store_true", help="instead: simpler and better-known scores under the same folds"
@@ -51,10 +59,17 @@ def run(args: argparse.Namespace) -> int:
 
         return run_comparison(args)
     from inference.training.config import load_config
+    from inference.training.kept import KeptFits
     from inference.training.recipe import evaluate_focus
 
     with progress_bar("evaluating") as advance:
-        found = evaluate_focus(args.data, load_config(args.config), advance)
+        found = evaluate_focus(
+            args.data,
+            _scheme(load_config(args.config), args),
+            advance,
+            held_out=_numbers(args.hold_out),
+            kept=KeptFits(args.keep) if args.keep else None,
+        )
     if args.html is not None:
         from inference.training.page import html_page
 
@@ -66,6 +81,24 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _show(found)
     return 0
+
+
+def _scheme(config: TrainingConfig, args: argparse.Namespace) -> TrainingConfig:
+    folds = len(config.numbers) if args.leave_one_out else args.folds
+    if folds is None:
+        return config
+    if folds < 2:
+        msg = f"--folds {folds}: at least 2, so that nobody is scored by a network that saw them"
+        raise ConfigError(msg)
+    return config.model_copy(update={"folds": folds})
+
+
+def _numbers(text: str | None) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")] if text else []
+    except ValueError as error:
+        msg = f"--hold-out {text}: expected numbers of people, for example 3,7,11"
+        raise ConfigError(msg) from error
 
 
 def _show(found: FocusReport) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 
@@ -12,12 +14,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("models"), metavar="DIR", help="folder of models")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a recipe.toml, as lies beside each model")
     parser.add_argument("--force", action="store_true", help="export a model that fails a null, too; its card says so")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep finished fits here; started again, it goes on")
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="log the loss of each fit for TensorBoard")
     parser.add_argument("--seed", type=int, help="another seed than the recipe's")
-    parser.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where torch computes")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda", "mps"), help="where torch computes; the CPU where that is not here"
+    )
     parser.epilog = (
         "example: focusloop train --out my-models\n"
-        "Needs the extra `train` (torch, onnx, scikit-learn). Prints the folder of the model; measure and compare\n"
-        "with `focusloop evaluate focus`, use with `--models-dir my-models`."
+        "Needs the extra `train` (torch, onnx, scikit-learn, tensorboard). Prints the folder of the model; measure\n"
+        "and compare with `focusloop evaluate focus`, use with `--models-dir my-models`."
     )
 
 
@@ -28,11 +34,25 @@ def run(args: argparse.Namespace) -> int:
 
     require_training()
     from inference.training.config import load_config
+    from inference.training.device import choose_device
+    from inference.training.kept import KeptFits
     from inference.training.recipe import train
+    from inference.training.tensorboard import loss_writer
 
     wishes = {"seed": args.seed, "device": args.device}
     config = load_config(args.config).model_copy(update={k: v for k, v in wishes.items() if v is not None})
-    with progress_bar("training") as advance:
-        folder = train(config, data=args.data, out=args.out, force=args.force, progress=advance)
+    device, fallback = choose_device(config.device)
+    if fallback is not None:
+        print(fallback, file=sys.stderr)
+    with ExitStack() as stack:
+        folder = train(
+            config.model_copy(update={"device": device}),
+            data=args.data,
+            out=args.out,
+            force=args.force,
+            kept=KeptFits(args.keep) if args.keep else None,
+            watch=stack.enter_context(loss_writer(args.tensorboard)) if args.tensorboard else None,
+            progress=stack.enter_context(progress_bar("training")),
+        )
     print(folder)
     return 0

@@ -15,6 +15,9 @@ TIRED_RATIO = 1.5
 
 LEAST_TRIALS = 40
 MEMORY = 150.0
+LEAST_SPREAD = 0.05
+"""Logits by which advantages must have varied (standard deviation), so that a slope over them means anything."""
+
 _Z95 = 1.959964
 
 
@@ -55,7 +58,7 @@ class ReactionTimes:
 
     def slope_interval(self) -> tuple[float, float, float] | None:
         """Give k with its 95 % interval (k, low, high); None before there is enough to say."""
-        if self._count < LEAST_TRIALS or self._sxx <= 0.0:
+        if self._count < LEAST_TRIALS or self._sxx < self._weight * LEAST_SPREAD**2:
             return None
         k = -self._sxy / self._sxx
         half = _Z95 * math.sqrt(self._noise() / self._sxx)

@@ -1,5 +1,7 @@
 // The live page: listens to one participant, says what is so, and never shows an old score as a new one.
 
+import { Electrodes } from "./electrodes.js";
+import { Explanation } from "./explanation.js";
 import { Trace } from "./trace.js";
 
 const SILENT_AFTER_S = 2.5;
@@ -19,15 +21,14 @@ const STATES = {
   connecting: "looking for the headset", streaming: "streaming", stalled: "no samples are coming",
   reconnecting: "looking for the headset again", closed: "closed", failed: "failed",
 };
-const FLAGS = {
-  railed: "at its limit", flat: "no signal", line: "mains hum", muscle: "muscle", blink: "blink",
-  pop: "movement", contact: "poor contact", missing: "samples missing",
-};
 
 const at = (id) => document.getElementById(id);
 const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`);
+const nowS = () => performance.now() / 1000;
 const trace = new Trace(at("trace"));
-const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
+const electrodes = new Electrodes(at("channels"), at("channels-none"));
+const explanation = new Explanation(at("explanation"), at("explanation-none"));
+const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), proposals: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
 function takeToken() {
@@ -69,6 +70,7 @@ function connect() {
   socket.onclose = (event) => {
     state.socket = null;
     noScore("No connection to the service.");
+    showView();
     if (event.code === 4401) {
       sessionStorage.removeItem("focusloop-token");
       state.token = "";
@@ -85,15 +87,14 @@ function connect() {
 
 function welcome(message, send) {
   state.wait = 500;
-  link("good", "connected");
   at("door").hidden = true;
   at("live").hidden = false;
-  for (const view of message.streams) state.views.set(view.id, view);
+  state.views = new Map(message.streams.map((view) => [view.id, view]));
   const since = state.epoch ? { epoch: state.epoch, ...state.seen } : undefined;
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
   send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
-  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty"] });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty", "proposal", "explanation"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
 }
@@ -102,9 +103,15 @@ function choose(stream) {
   const select = at("stream");
   select.replaceChildren(...[...state.views.keys()].map((id) => new Option(id, id, false, id === stream)));
   at("chooser").hidden = state.views.size < 2;
-  if (stream !== state.stream) { trace.clear(); at("channels").replaceChildren(); }
+  if (stream !== state.stream) {
+    trace.clear();
+    explanation.clear();
+    noScore(stream ? "Waiting for a score." : at("reason").textContent);
+    for (const id of ["calibration-said", "simulator-said"]) say(id, "");
+  }
   state.stream = stream;
   showDifficulty();
+  showProposal();
   showView();
 }
 
@@ -115,7 +122,7 @@ async function api(method, path, body) {
     body: body && JSON.stringify(body),
   });
   const answer = response.status === 204 ? null : await response.json();
-  if (!response.ok) throw new Error(answer.detail);
+  if (!response.ok) throw Object.assign(new Error(answer.detail), { status: response.status });
   return answer;
 }
 
@@ -125,17 +132,36 @@ async function attempt(sayTo, work) {
 }
 
 async function refreshView(stream) {
-  try { state.views.set(stream, await api("GET", `/streams/${encodeURIComponent(stream)}`)); } catch { return; }
+  try {
+    state.views.set(stream, await api("GET", `/streams/${encodeURIComponent(stream)}`));
+  } catch (error) {
+    if (error.status === 404) removed(stream); // anything else: the connection says so, and the next turn asks again
+    return;
+  }
   if (stream === state.stream) showView();
 }
 
+function removed(stream) {
+  state.views.delete(stream);
+  electrodes.forget(stream);
+  state.difficulties.delete(stream);
+  if (stream !== state.stream) { choose(state.stream); return; }
+  choose([...state.views.keys()][0] ?? null);
+  noScore(state.stream ? `${stream} was closed; this is ${state.stream}.` : `${stream} was closed; there is no participant.`);
+}
+
+// True where samples come, as far as this page can know.
+function flowing(view) {
+  return state.socket !== null && (view?.state ?? "streaming") === "streaming";
+}
+
 function showView() {
-  const view = state.views.get(state.stream);
-  if (!view) return;
+  const view = state.views.get(state.stream) ?? {};
+  electrodes.show(state.stream, flowing(view), nowS());
   const facts = {
     device: view.device || "–",
-    state: STATES[view.state] || view.state || "–",
-    rate: view.rate_hz ? `${view.rate_hz.toFixed(1)} Hz` : "–",
+    state: (state.socket && (STATES[view.state] || view.state)) || "–",
+    rate: view.rate_hz && flowing(view) ? `${view.rate_hz.toFixed(1)} Hz` : "–",
     "lost samples": view.lost_samples ?? "–",
     battery: view.battery === null || view.battery === undefined ? "not told" : percent(view.battery),
     model: view.model || "–",
@@ -150,9 +176,21 @@ function showView() {
   say("detail", view.detail || "");
   showOrigin(view.origin);
   say("pause", view.paused ? "Resume scoring" : "Pause scoring");
+  say("baseline", baselineWords(view));
   at("confirm").hidden = !view.baseline_ended;
+  at("forget").hidden = !(view.baseline || view.baseline_ended);
   say("fallbacks", (view.fallbacks || []).join(" "));
-  at("simulator").hidden = !(view.sources || []).some((uri) => uri.startsWith("simulator:manual"));
+  const errors = view.internal_errors?.count || 0;
+  say("internal", errors ? `${errors} internal error${errors > 1 ? "s" : ""} of focusloop on this stream, a defect; the last: ${view.internal_errors.last}. The service's log has the rest.` : "");
+  showSimulator(view.simulator);
+}
+
+function baselineWords(view) {
+  if (view.baseline_ended) return "Your baseline ended, because the headset was off for 10 s.";
+  if (!view.baseline) return "None in use: the score is measured against a running average.";
+  const { eyes, clean_s, age_s } = view.baseline;
+  const age = age_s < 90 ? "just now" : age_s < 5400 ? `${Math.round(age_s / 60)} min ago` : age_s < 129600 ? `${Math.round(age_s / 3600)} h ago` : `${Math.round(age_s / 86400)} days ago`;
+  return `In use: ${Math.round(clean_s)} s with eyes ${eyes}, taken ${age}.`;
 }
 
 function showDifficulty() {
@@ -162,6 +200,23 @@ function showDifficulty() {
   at("level").value = newest.level;
   say("level-shown", `${newest.level.toFixed(2)} (${newest.policy}, aims at ${percent(newest.target)} correct)`);
   say("difficulty-said", newest.reason);
+}
+
+function showProposal() {
+  const proposed = state.proposals.get(state.stream);
+  at("proposal").hidden = !proposed;
+  say("proposal-said", "");
+  if (proposed) say("proposal-text", proposed.text);
+}
+
+function answerProposal(accepted) {
+  const { stream } = state;
+  const { kind } = state.proposals.get(stream);
+  attempt("proposal-said", async () => {
+    await api("POST", `/streams/${encodeURIComponent(stream)}/proposals`, { kind, accepted });
+    state.proposals.delete(stream);
+    showProposal();
+  });
 }
 
 function showOrigin(origin) {
@@ -174,6 +229,7 @@ function showOrigin(origin) {
 }
 
 function noScore(words) {
+  explanation.clear();
   say("value", "–");
   at("value").classList.add("none");
   at("value").setAttribute("aria-valuetext", "no valid score");
@@ -181,16 +237,28 @@ function noScore(words) {
   say("reason", words);
 }
 
+function wordsFor(reason) {
+  const { state: now, detail } = state.views.get(state.stream) ?? {};
+  const ended = { closed: "The source has ended.", failed: "The source has failed; below it says why." };
+  if (reason !== "stale" && reason !== "no_data") return REASONS[reason] || reason;
+  if (now === "connecting" && detail) return detail.includes("\n") ? "No sample has come yet; below it says what is looked for." : `No sample has come yet: ${detail}`;
+  return ended[now] || REASONS[reason];
+}
+
 const handlers = {
+  subscribed(message) {
+    if (message.id === 2) link("good", "connected");
+  },
+
   focus(message) {
     (state.seen[message.stream] ??= {}).focus = message.seq;
     if (!state.views.has(message.stream)) { state.views.set(message.stream, { id: message.stream }); refreshView(message.stream); choose(state.stream ?? message.stream); }
     if (message.stream !== state.stream) return;
-    state.heardAt = performance.now() / 1000;
+    state.heardAt = nowS();
     trace.add(state.heardAt, message.value, message.raw);
     showOrigin(message.origin);
     say("calibrated", message.calibrated ? "your own" : "running average");
-    if (!message.valid) { noScore(REASONS[message.reason] || message.reason); say("quality", percent(message.quality)); return; }
+    if (!message.valid) { noScore(wordsFor(message.reason)); say("quality", percent(message.quality)); return; }
     say("value", String(Math.round(message.value * 100)));
     at("value").classList.remove("none");
     at("value").setAttribute("aria-valuenow", Math.round(message.value * 100));
@@ -202,44 +270,32 @@ const handlers = {
     say("quality", percent(message.quality));
   },
 
+  explanation(message) {
+    if (message.stream === state.stream) explanation.show(message);
+  },
+
   status(message) {
     const view = state.views.get(message.stream);
-    if (message.state === "closed" && view) {
-      state.views.delete(message.stream);
-      if (message.stream === state.stream) { noScore("This participant was closed."); choose([...state.views.keys()][0] ?? null); }
-      return;
-    }
+    if (message.state === "closed" && !view) return;
     state.views.set(message.stream, { ...view, id: message.stream, state: message.state, detail: message.detail,
       rate_hz: message.rate_hz, lost_samples: message.lost_samples, battery: message.battery });
-    if (!view || view.state !== message.state) refreshView(message.stream);
+    if (!view || view.state !== message.state || message.state === "closed") refreshView(message.stream);
     if (message.stream === state.stream) showView(); else choose(state.stream ?? message.stream);
   },
 
   quality(message) {
-    if (message.stream !== state.stream) return;
-    at("channels-none").hidden = message.channels.length > 0;
-    const list = at("channels");
-    while (list.children.length > message.channels.length) list.lastChild.remove();
-    message.channels.forEach((channel, index) => {
-      let row = list.children[index];
-      if (!row) {
-        row = document.createElement("li");
-        row.innerHTML = '<span class="label"></span><span class="bar" aria-hidden="true"><span></span></span><span class="said"></span>';
-        list.append(row);
-      }
-      const [label, bar, said] = row.children;
-      const kind = channel.usable >= 0.75 ? "good" : channel.usable >= 0.4 ? "fair" : "bad";
-      const flags = (channel.flags || []).map((flag) => FLAGS[flag] || flag).join(", ");
-      row.dataset.kind = kind;
-      label.textContent = channel.label;
-      bar.firstChild.style.width = `${Math.max(4, channel.usable * 100)}%`;
-      said.textContent = flags || (kind === "good" ? "good" : `${percent(channel.usable)} usable`);
-    });
+    electrodes.add(message.stream, message.channels, nowS());
+    if (message.stream === state.stream) electrodes.show(state.stream, flowing(state.views.get(state.stream)), nowS());
   },
 
   difficulty(message) {
     state.difficulties.set(message.stream, message);
     if (message.stream === state.stream) showDifficulty();
+  },
+
+  proposal(message) {
+    state.proposals.set(message.stream, message);
+    if (message.stream === state.stream) showProposal();
   },
 
   calibration(message) {
@@ -255,7 +311,8 @@ const handlers = {
     state.calibrating = false;
     if (dialog.open) dialog.close();
     const words = { done: "Baseline recorded", refused: "Baseline refused", cancelled: "Cancelled" };
-    say("calibration-said", `${words[message.state] || message.state}${message.message ? `: ${message.message}` : ""}`);
+    say("calibration-said", `${words[message.state] || message.state}${message.message && message.state !== "cancelled" ? `: ${message.message}` : ""}`);
+    refreshView(message.stream);
   },
 };
 
@@ -269,18 +326,26 @@ at("calibrate").onclick = () => attempt("calibration-said", async () => {
 at("confirm").onclick = () => attempt("calibration-said", async () => {
   await api("PUT", own("/calibration"), { confirm: true });
   await refreshView(state.stream);
+  return "The baseline is in use again.";
+});
+at("forget").onclick = () => attempt("calibration-said", async () => {
+  await api("DELETE", own("/calibration?forget=true"));
+  await refreshView(state.stream);
+  return "The baseline is deleted.";
 });
 const cancel = () => attempt("calibration-said", async () => {
   at("rest").close();
   await api("DELETE", own("/calibration"));
 });
 at("rest-cancel").onclick = cancel;
+at("proposal-accept").onclick = () => answerProposal(true);
+at("proposal-refuse").onclick = () => answerProposal(false);
 at("rest").addEventListener("cancel", (event) => { event.preventDefault(); cancel(); });
 at("pause").onclick = () => attempt("calibration-said", async () => {
   await api("PUT", own("/paused"), { paused: !state.views.get(state.stream)?.paused });
   await refreshView(state.stream);
 });
-at("stream").onchange = (event) => { noScore(""); choose(event.target.value); refreshView(event.target.value); };
+at("stream").onchange = (event) => { choose(event.target.value); refreshView(event.target.value); };
 at("door").onsubmit = (event) => {
   event.preventDefault();
   state.token = at("token").value.trim();
@@ -289,29 +354,40 @@ at("door").onsubmit = (event) => {
 };
 
 // simulator:manual
-let fault = null;
 const FAULTS = ["no_data", "stale", "not_worn", "unassigned", "poor_contact", "artifact", "warming_up", "out_of_distribution", "baseline_mismatch"];
-const moveSimulator = () => attempt("simulator-said", async () => {
-  await api("PUT", own("/simulator"), { attention: at("attention").value / 100, fault });
+const moveSimulator = (attention, fault) => attempt("simulator-said", async () => {
+  await api("PUT", own("/simulator"), { attention, fault });
+  await refreshView(state.stream);
+  return fault === "baseline_mismatch" && !state.views.get(state.stream)?.baseline ? "The eyes are closed now; that is a mismatch only with a baseline of open ones: record one first." : "";
 });
+
+function showSimulator(simulator) {
+  at("simulator").hidden = !simulator;
+  if (!simulator) return;
+  for (const button of at("faults").children) button.setAttribute("aria-pressed", String(button.dataset.fault === simulator.fault));
+  if (document.activeElement === at("attention")) return; // somebody is moving it
+  at("attention").value = Math.round(simulator.attention * 100);
+  say("attention-shown", `${at("attention").value} %`);
+}
 at("faults").append(...FAULTS.map((name) => {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet";
   button.textContent = name.replaceAll("_", " ");
+  button.dataset.fault = name;
   button.setAttribute("aria-pressed", "false");
-  button.onclick = () => {
-    fault = fault === name ? null : name;
-    for (const other of at("faults").children) other.setAttribute("aria-pressed", String(other === button && fault !== null));
-    moveSimulator();
-  };
+  button.onclick = () => moveSimulator(undefined, button.getAttribute("aria-pressed") === "true" ? null : name);
   return button;
 }));
 at("attention").oninput = (event) => say("attention-shown", `${event.target.value} %`);
-at("attention").onchange = moveSimulator;
+at("attention").onchange = (event) => {
+  const { fault } = state.views.get(state.stream)?.simulator ?? {};
+  moveSimulator(event.target.value / 100, fault ?? null);
+};
 
 setInterval(() => {
-  if (state.socket && state.heardAt && performance.now() / 1000 - state.heardAt > SILENT_AFTER_S) noScore("The service sends no scores.");
+  if (state.socket && state.heardAt && nowS() - state.heardAt > SILENT_AFTER_S) noScore("The service sends no scores.");
+  electrodes.show(state.stream, flowing(state.views.get(state.stream)), nowS());
 }, 500);
 setInterval(() => { if (state.socket?.readyState === 1 && state.stream) refreshView(state.stream); }, 5000);
 

@@ -31,7 +31,8 @@ from feedback.service.schemas import (
 from feedback.service.settings import ServiceSettings, is_loopback
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
-_PAGE_FILES = {"": "index.html", "page.js": "page.js", "trace.js": "trace.js", "page.css": "page.css"}
+_PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "trace.js")
+_PAGE_FILES = {"": "index.html"} | {name: name for name in (*_PAGE_SCRIPTS, "page.css")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ async def show_calibration(stream: str, routed: In) -> dict[str, Any]:
 @v1.put("/streams/{stream}/calibration", dependencies=[Operator], summary="Confirm a baseline that has ended")
 async def confirm_baseline(stream: str, body: ConfirmBaseline, routed: In) -> dict[str, Any]:
     """Use again the baseline that ended because the headset was off for 10 s."""
-    routed.participants.confirm_baseline(stream)
+    await routed.participants.confirm_baseline(stream)
     return {"confirmed": body.confirm}
 
 
@@ -136,7 +137,7 @@ async def confirm_baseline(stream: str, body: ConfirmBaseline, routed: In) -> di
     summary="Cancel a calibration, or forget the baseline",
 )
 async def cancel_calibration(stream: str, routed: In, forget: bool = False) -> None:
-    """Cancel a running calibration; with `forget=true` forget the baseline in use, too."""
+    """Cancel a running calibration; with `forget=true` forget the baseline in use, or the one that ended, too."""
     await routed.participants.cancel_calibration(stream, forget=forget)
 
 
@@ -150,7 +151,7 @@ async def set_paused(stream: str, body: SetPaused, routed: In) -> dict[str, Any]
 @v1.put("/streams/{stream}/simulator", dependencies=[Operator], summary="The slider and buttons of simulator:manual")
 async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[str, Any]:
     """Move the simulated participant's attention, or make a fault."""
-    routed.participants.simulate(stream, body.attention, body.fault)
+    await routed.participants.simulate(stream, body.attention, body.fault)
     return {"attention": body.attention, "fault": body.fault}
 
 

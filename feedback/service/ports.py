@@ -17,7 +17,8 @@ View = dict[str, Any]
 class Participants(Protocol):
     """The scored streams of this service, as HTTP and WebSocket see them.
 
-    All methods are called on the event loop; those that wait for a device are coroutines, the others return at once.
+    All methods are called on the event loop; those that wait for a device or the worker are coroutines, the others
+    return at once.
     """
 
     async def startup(self, hub: Hub) -> None:
@@ -94,7 +95,9 @@ class Participants(Protocol):
         ...
 
     async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
-        """End a running calibration without a baseline; with `forget` the baseline in use is deleted, too.
+        """End a running calibration without a baseline; with `forget` the baseline in use or ended is deleted, too.
+
+        Returns once that is done.
 
         Raises
         ------
@@ -102,8 +105,8 @@ class Participants(Protocol):
         """
         ...
 
-    def confirm_baseline(self, stream: str) -> None:
-        """Use again the baseline that ended because the headset was off.
+    async def confirm_baseline(self, stream: str) -> None:
+        """Use again the baseline that ended because the headset was off; returns once it is in use.
 
         Raises
         ------
@@ -122,8 +125,10 @@ class Participants(Protocol):
         """
         ...
 
-    def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
+    async def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
         """Move the slider of `simulator:manual`; attention None leaves it, fault None ends the fault.
+
+        The fault `no_data` takes another headset, which has never sent: the stream is closed and opened again.
 
         Raises
         ------

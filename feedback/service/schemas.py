@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from bci.types import Origin, SourceState
+from inference.attribution import Region
 from inference.types import Reason
 
 Topic = Literal[
@@ -25,7 +26,7 @@ Topic = Literal[
     "explanation",
 ]
 TOPICS: tuple[str, ...] = get_args(Topic)
-LATER_TOPICS = frozenset({"gaze", "explanation"})
+LATER_TOPICS = frozenset({"gaze"})
 """Topics of the contract that no stream of this version has."""
 
 ErrorCode = Literal[
@@ -356,6 +357,37 @@ class ProposalMessage(_Addressed):
     evidence: dict[str, float | str | None]
 
 
+class BandShare(BaseModel):
+    """What one band adds to the score."""
+
+    low_hz: float
+    high_hz: float
+    share: _Unit = Field(description="Of all that the bands change; they sum to 1")
+    logit: float = Field(description="Positive raises the score")
+
+
+class RegionShare(BaseModel):
+    """What the electrodes of one region add to the score."""
+
+    region: Region
+    share: _Unit = Field(description="Of all that the regions change; they sum to 1")
+    logit: float = Field(description="Positive raises the score")
+
+
+class Explanation(_Addressed):
+    """What the score rests on, once a second: each band and region put back to the person's rest and scored again."""
+
+    type: Literal["explanation"]
+    t_unix_s: float
+    t_lsl_s: float | None
+    valid: bool = Field(description="As of the score; where false all that follows `reason` is null")
+    reason: Reason | None
+    bands: list[BandShare] | None
+    regions: list[RegionShare] | None = Field(description="Regions that have an electrode")
+    ocular: _Unit | None = Field(description="Share that the eyes could have given: low bands of the front")
+    muscular: _Unit | None = Field(description="Share that muscle could have given: bands above 25 Hz")
+
+
 class Display(_Addressed):
     """`quality`, `bands`, `spectrum` and `raw`: for display; more fields than these."""
 
@@ -460,6 +492,7 @@ SERVER_MESSAGES: tuple[type[BaseModel], ...] = (
     TrialMessage,
     MarkerMessage,
     ProposalMessage,
+    Explanation,
     Display,
     Ack,
     Lagged,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bci.errors import ConfigError
+from inference.training.device import Device
 
 
 class TrainingConfig(BaseModel):
@@ -24,10 +24,10 @@ class TrainingConfig(BaseModel):
 
     name: str = Field(default="focus-attention", pattern=r"^[a-z0-9][a-z0-9-]*$")
     version: str = Field(default="1.0.0", pattern=r"^\d+\.\d+\.\d+$")
-    people: int = Field(default=24, ge=2, description="EEGMAT people 0..people-1")
+    people: int | tuple[int, ...] = Field(default=24, description="of EEGMAT: the first so many, or these by number")
     folds: int = Field(default=6, ge=2, description="groups of people; each is scored by a network that never saw them")
     seed: int = 0
-    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    device: Device = "cpu"
     members: int = Field(default=8, ge=1)
     width: int = Field(default=8, ge=4)
     steps: int = Field(
@@ -56,6 +56,11 @@ class TrainingConfig(BaseModel):
     response_people: int = Field(default=60, ge=1, description="simulated, to measure the response time on")
     token_dropout: float = Field(default=0.1, ge=0, lt=1)
     noise: float = Field(default=0.1, ge=0, description="standard deviation added per channel and band, log units")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the people."""
+        return tuple(range(self.people)) if isinstance(self.people, int) else self.people
 
     def to_toml(self) -> str:
         """Write as TOML."""

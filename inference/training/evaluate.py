@@ -7,22 +7,23 @@ distribution check refuse count as 0.5.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bci.errors import ConfigError
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, Person
 from inference.training.curves import Curve, curve_of
-from inference.training.fit import Fitted, fit
+from inference.training.fit import Fitted
+from inference.training.folds import fold_of
 from inference.training.metrics import (
     Figure,
     Null,
     Scores,
+    Values,
     balanced_accuracy,
     calibration_error,
     causal_mean,
@@ -56,12 +57,6 @@ EYES_WARNING = (
     "measure the opening of eyes. A score holds only against a baseline of the same eye state."
 )
 
-Progress = Callable[[str, float], None]
-
-
-def silent(_text: str, _share: float) -> None:
-    """Show nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
@@ -93,41 +88,24 @@ OutOfFold = dict[tuple[Reference, str], Predictions]
 """By reference and montage."""
 
 
-def fold_of(people: int, config: TrainingConfig) -> NDArray[np.int64]:
-    """Deal people into folds of nearly the same size.
+def out_of_fold(
+    corpus: Sequence[Person],
+    config: TrainingConfig,
+    fitted: Sequence[Fitted],
+    folds: NDArray[np.int64] | None = None,
+) -> OutOfFold:
+    """Score every person by the network that never saw them.
 
-    Raises
-    ------
-    ConfigError
-        With fewer people than folds.
+    Parameters
+    ----------
+    corpus, config
+        People and recipe.
+    fitted
+        The network of each fold.
+    folds
+        (people,): fold of each, negative where nobody scores them; None deals them as `fold_of` does.
     """
-    if people < config.folds:
-        msg = f"{people} people for {config.folds} folds; give at least as many people as folds"
-        raise ConfigError(msg)
-    return np.random.default_rng(config.seed).permutation(people) % config.folds
-
-
-def fit_folds(corpus: Sequence[Person], config: TrainingConfig, progress: Progress = silent) -> list[Fitted]:
-    """Fit one network for each fold, to everybody else."""
-    folds = fold_of(len(corpus), config)
-    fitted: list[Fitted] = []
-    for fold in range(config.folds):
-        learn = [person for person, own in zip(corpus, folds, strict=True) if own != fold]
-        text = f"fold {fold + 1} of {config.folds}"
-        fitted.append(
-            fit(
-                learn,
-                config,
-                seed=config.seed + 1 + fold,
-                progress=lambda share, fold=fold, text=text: progress(text, (fold + share) / config.folds),
-            )
-        )
-    return fitted
-
-
-def out_of_fold(corpus: Sequence[Person], config: TrainingConfig, fitted: Sequence[Fitted]) -> OutOfFold:
-    """Score every person by the network that never saw them."""
-    folds = fold_of(len(corpus), config)
+    folds = fold_of(len(corpus), config) if folds is None else folds
     looks: list[tuple[Sequence[Person], dict[str, list[int] | None]]] = [(corpus, montage_columns(corpus))]
     if all("re-referenced" in person.views for person in corpus):
         looks.append(([person.seen("re-referenced") for person in corpus], {RE_REFERENCED: None}))
@@ -219,8 +197,10 @@ def fit_calibration(
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
-def cross_calibrated(found: OutOfFold, limits: Mapping[Reference, float]) -> dict[tuple[Reference, str], Scores]:
-    """Calibrate each fold by the others, and refuse what lies outside the distribution."""
+def cross_calibrated(
+    found: OutOfFold, limits: Mapping[Reference, float], *, cautious: bool = False
+) -> dict[tuple[Reference, str], Scores]:
+    """Calibrate each fold by the others, and refuse what lies outside the distribution; arguments as `scores_of`."""
     against_rest = [said for (reference, _), said in found.items() if reference == "baseline"]
     folds = np.unique(against_rest[0].fold)
     fits = {
@@ -231,10 +211,32 @@ def cross_calibrated(found: OutOfFold, limits: Mapping[Reference, float]) -> dic
     for key, said in found.items():
         scale = np.array([fits[fold][0] for fold in said.fold])
         shift = np.array([fits[fold][1] for fold in said.fold])
-        probability = 1.0 / (1.0 + np.exp(-(scale * said.logit + shift)))
-        refused = said.refused | (said.ood > limits[key[0]])
-        out[key] = Scores(np.where(refused, np.nan, probability), said.label, said.person)
+        out[key] = scores_of(said, scale, shift, limits[key[0]], cautious=cautious)
     return out
+
+
+def scores_of(
+    said: Predictions, scale: Values | float, shift: Values | float, limit: float, *, cautious: bool = False
+) -> Scores:
+    """Calibrate predictions, and refuse what the rules or the distance from the training data refuse.
+
+    Parameters
+    ----------
+    said
+        Not calibrated.
+    scale, shift
+        Of the logit.
+    limit
+        Of `ood`.
+    cautious
+        Draw them towards 0.5 by the members' spread, as the confidence of a score does (`inference.scorer.cautious`).
+    """
+    logit = scale * said.logit + shift
+    if cautious:
+        logit = logit / np.sqrt(1.0 + np.pi * (scale * said.spread) ** 2 / 8.0)
+    probability = 1.0 / (1.0 + np.exp(-logit))
+    refused = said.refused | (said.ood > limit)
+    return Scores(np.where(refused, np.nan, probability), said.label, said.person)
 
 
 def ood_limit(found: OutOfFold, reference: Reference) -> float:
@@ -265,10 +267,12 @@ class Row:
     worst: tuple[str, ...]
 
 
-def tabulate(corpus: Sequence[Person], found: OutOfFold, limits: Mapping[Reference, float]) -> list[Row]:
-    """Make the table of out-of-fold figures."""
+def tabulate(
+    corpus: Sequence[Person], found: OutOfFold, calibrated: Mapping[tuple[Reference, str], Scores]
+) -> list[Row]:
+    """Make the table of figures of calibrated scores."""
     rows: list[Row] = []
-    for (reference, montage), scores in cross_calibrated(found, limits).items():
+    for (reference, montage), scores in calibrated.items():
         steady = causal_mean(scores, found[reference, montage].end_s)
         each = person_aucs(scores)
         worst = sorted(each, key=each.__getitem__)[:4]
@@ -347,7 +351,16 @@ def shuffled_labels_auc(scores: Scores, *, draws: int = 200, seed: int = 0) -> F
 def report(corpus: Sequence[Person], found: OutOfFold, nulls: Sequence[Null] = ()) -> FocusReport:
     """Make the report of out-of-fold predictions."""
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
-    scores = cross_calibrated(found, limits)
+    return report_of(corpus, found, cross_calibrated(found, limits), nulls)
+
+
+def report_of(
+    corpus: Sequence[Person],
+    found: OutOfFold,
+    scores: Mapping[tuple[Reference, str], Scores],
+    nulls: Sequence[Null] = (),
+) -> FocusReport:
+    """Make the report of predictions and their calibrated scores."""
     widest = {reference: next(key for key in found if key[0] == reference) for reference in REFERENCES}
     shuffled = shuffled_labels_auc(scores[widest["baseline"]])
     names = [person.id for person in corpus]
@@ -357,4 +370,5 @@ def report(corpus: Sequence[Person], found: OutOfFold, nulls: Sequence[Null] = (
         curve_of(f"{titles[key[0]]}, {key[1]} electrodes", scores[key], found[key].end_s + HOP_S, names)
         for key in widest.values()
     ]
-    return FocusReport(tabulate(corpus, found, limits), shuffled, len(corpus), list(nulls), curves)
+    people = len(np.unique(found[widest["baseline"]].person))
+    return FocusReport(tabulate(corpus, found, scores), shuffled, people, list(nulls), curves)

@@ -179,7 +179,8 @@ def _card(
             accuracy_uncalibrated=_rounded(measured.accuracy_uncalibrated),
             meaning=(
                 "share of held-out people's windows on the right side of 0.5 (rest and task count the same) against "
-                "|p - 0.5|, made monotone; calibrated = against 30 s of own rest"
+                "|p - 0.5|, p drawn towards 0.5 by the spread (MacKay 1992), made monotone; calibrated = against 30 s "
+                "of own rest"
             ),
         ),
         metrics=_metrics(measured.report, difference),

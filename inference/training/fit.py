@@ -49,6 +49,7 @@ def fit(
     seed: int,
     steps: int | None = None,
     progress: Callable[[float], None] | None = None,
+    watch: Callable[[int, float], None] | None = None,
 ) -> Fitted:
     """Train on a corpus.
 
@@ -64,6 +65,8 @@ def fit(
         Exactly so many; None leaves out `stop_people` people and stops where their loss is lowest.
     progress
         Told the share that is done; None for nobody.
+    watch
+        Told the loss at each step; None for nobody.
 
     Returns
     -------
@@ -99,12 +102,15 @@ def fit(
     for step in range(1, total + 1):
         batch = sampler.draw()
         optimiser.zero_grad()
-        _loss(network, batch, bag).backward()
+        cost = _loss(network, batch, bag)
+        cost.backward()
         optimiser.step()
         schedule.step()
         averaging.update_parameters(network)
         if progress is not None:
             progress(step / total)
+        if watch is not None:
+            watch(step, float(cost.detach()))
         if not checks or step % config.check_every:
             continue
         loss = _check(averaged, checks)

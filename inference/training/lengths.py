@@ -13,12 +13,12 @@ from inference.training.evaluate import (
     OutOfFold,
     cross_calibrated,
     evaluation_windows,
-    fold_of,
     join_predictions,
     ood_limit,
     predict,
 )
 from inference.training.fit import Fitted
+from inference.training.folds import fold_of
 from inference.training.metrics import causal_mean, pooled_figure, within_figure
 from inference.training.windows import Reference
 

@@ -20,8 +20,9 @@ from bci.files.reading import read_recording
 from inference.eyes import AlphaIndex, contradicts
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, MODEL_BANDS, FrameSeries, Person, segments_of
-from inference.training.evaluate import STEP_FRAMES, fold_of
+from inference.training.evaluate import STEP_FRAMES
 from inference.training.fit import Fitted
+from inference.training.folds import fold_of
 from inference.training.metrics import Null
 from inference.training.windows import Windows, ends_of, join, windows_against
 from inference.types import EyeState

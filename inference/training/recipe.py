@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +23,20 @@ from inference.normalise import RunningMean
 from inference.session import FocusSession, choose_providers
 from inference.training.config import TrainingConfig, load_config
 from inference.training.corpus import Person
-from inference.training.eegmat import eegmat_folder, read_eegmat
+from inference.training.eegmat import eegmat_folder, person_name, read_eegmat
 from inference.training.evaluate import (
     REFERENCES,
     FocusReport,
-    Progress,
     cross_calibrated,
     fit_calibration,
-    fit_folds,
     ood_limit,
     out_of_fold,
     report,
-    silent,
 )
 from inference.training.export import Measured, export
-from inference.training.fit import fit
+from inference.training.folds import Progress, Watch, fit_folds, fit_or_find, silent
+from inference.training.holdout import evaluate_hold_out
+from inference.training.kept import KeptFits
 from inference.training.lengths import baseline_lengths
 from inference.training.metrics import Scores, class_weights, failed
 from inference.training.nulls import nulls_of
@@ -53,6 +53,8 @@ def train(
     data: Path | None = None,
     out: Path,
     force: bool = False,
+    kept: KeptFits | None = None,
+    watch: Watch | None = None,
     progress: Progress = silent,
 ) -> Path:
     """Train, measure and export the default model.
@@ -67,6 +69,10 @@ def train(
         Folder of models; the model goes to `out/<name>/<version>`.
     force
         Export also a model that fails a null; its card says so.
+    kept
+        Where finished fits are kept, so that training that was interrupted goes on; None keeps none.
+    watch
+        Told the loss at each step of each fit.
     progress
         Told what is done, and the share of it.
 
@@ -83,12 +89,19 @@ def train(
     """
     config = config or TrainingConfig()
     folder = eegmat_folder(data)
-    corpus = read_eegmat(folder, range(config.people), lambda name: progress(f"reading {name}", 0.0))
-    return train_on(corpus, config, out=out, force=force, others=folder.parent, progress=progress)
+    corpus = read_eegmat(folder, config.numbers, lambda name: progress(f"reading {name}", 0.0))
+    return train_on(
+        corpus, config, out=out, force=force, others=folder.parent, kept=kept, watch=watch, progress=progress
+    )
 
 
 def evaluate_focus(
-    data: Path | None = None, config: TrainingConfig | None = None, progress: Progress = silent
+    data: Path | None = None,
+    config: TrainingConfig | None = None,
+    progress: Progress = silent,
+    *,
+    held_out: Sequence[int] = (),
+    kept: KeptFits | None = None,
 ) -> FocusReport:
     """Fit the recipe on all folds of EEGMAT and report it on the people left out, with the nulls.
 
@@ -101,6 +114,11 @@ def evaluate_focus(
         The recipe; None for the default.
     progress
         Told what is done, and the share of it.
+    held_out
+        Numbers of people who are scored only by a network of all the others, calibrated on those; without folds over
+        everybody there are no nulls. Empty: everybody is scored, in folds.
+    kept
+        Where finished fits are kept.
 
     Raises
     ------
@@ -109,8 +127,11 @@ def evaluate_focus(
     """
     config = config or TrainingConfig()
     folder = eegmat_folder(data)
-    corpus = read_eegmat(folder, range(config.people), lambda name: progress(f"reading {name}", 0.0))
-    fitted = fit_folds(corpus, config, progress)
+    corpus = read_eegmat(folder, config.numbers, lambda name: progress(f"reading {name}", 0.0))
+    torch.set_num_threads(1)
+    if held_out:
+        return evaluate_hold_out(corpus, config, [person_name(number) for number in held_out], progress, kept=kept)
+    fitted = fit_folds(corpus, config, progress, kept=kept)
     progress("nulls", 1.0)
     told = report(corpus, out_of_fold(corpus, config, fitted), nulls_of(corpus, config, fitted, folder.parent))
     return replace(told, lengths=baseline_lengths(corpus, config, fitted))
@@ -123,11 +144,13 @@ def train_on(
     out: Path,
     force: bool = False,
     others: Path | None = None,
+    kept: KeptFits | None = None,
+    watch: Watch | None = None,
     progress: Progress = silent,
 ) -> Path:
     """Train on people that were read already, with the nulls' recordings in `others`; otherwise like `train`."""
     torch.set_num_threads(1)  # so small a network gains nothing from more, and the sums keep their order
-    folds = fit_folds(corpus, config, lambda text, share: progress(text, _FOLDS_SHARE * share))
+    folds = fit_folds(corpus, config, lambda text, share: progress(text, _FOLDS_SHARE * share), kept=kept, watch=watch)
     found = out_of_fold(corpus, config, folds)
     nulls = nulls_of(corpus, config, folds, others)
     if (bad := failed(nulls)) and not force:
@@ -135,16 +158,18 @@ def train_on(
         msg = f"the model knows what it must not ({told}) and is not exported; --force exports it, and its card says so"
         raise ModelError(msg)
     steps = max(1, int(np.median([one.steps for one in folds])))
-    fitted = fit(
+    fitted = fit_or_find(
         corpus,
         config,
         seed=config.seed,
         steps=steps,
+        kept=kept,
+        watch=None if watch is None else partial(watch, "all people"),
         progress=lambda share: progress("all people", _FOLDS_SHARE + (1 - _FOLDS_SHARE) * share),
     )
     fitted.network.calibrate(*fit_calibration([said for (of, _), said in found.items() if of == "baseline"]))
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
-    scores = cross_calibrated(found, limits)
+    scores = cross_calibrated(found, limits, cautious=True)
     usual = inspect.signature(RunningMean).parameters
     progress("figures", 1.0)
     measured = Measured(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from focusloop_process import TOKEN, Serve, run_focusloop
 
 from inference.bundle import DEFAULT_MODEL, find_model
+from streaming.compiled import cache_folder
 
 
 def refused(*arguments: str) -> str:
@@ -96,8 +100,14 @@ def test_a_full_disk_takes_no_token_and_no_score(tmp_path: Path) -> None:
 def test_compiling_is_told_where_it_happens_and_not_on_a_warm_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
-    told = [[line for line in starting(tmp_path) if "being compiled" in line] for _ in range(2)]
+    starting(tmp_path / "data")  # whatever was compiled before, now all of it is
+    cache = shutil.copytree(os.environ["NUMBA_CACHE_DIR"], tmp_path / "numba", ignore=shutil.ignore_patterns("*.tmp.*"))
+    lost = list(cache.rglob("window_kernel.follow-*"))
+    assert lost
+    for path in lost:
+        path.unlink()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache))
+    told = [[line for line in starting(tmp_path / "data") if "being compiled" in line] for _ in range(2)]
     assert [len(lines) for lines in told] == [1, 0]
     assert "preparing" in told[0][0]
 
@@ -120,3 +130,36 @@ def test_doctor_knows_our_own_service_by_its_port_and_a_stranger_by_his(tmp_path
         assert "is running there" in found
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert port_found(taken.getsockname()[1])[0] == "broken"
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 KiB that is full; only root can mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here (that takes root, on Linux)")
+    try:
+        (folder / "filling").write_bytes(bytes(16384))
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_first_start_on_a_full_disk_is_one_sentence_and_leaves_nothing(full_disk: Path) -> None:
+    said = refused("--data-dir", str(full_disk / "data"))
+    assert "No space left on device" in said
+    assert "--data-dir" in said
+    assert [path for path in full_disk.rglob("*") if path.is_file()] == [full_disk / "filling"]
+
+
+def test_with_a_token_of_ones_own_a_first_start_on_a_full_disk_scores(full_disk: Path) -> None:
+    with Serve(full_disk / "data", "p01=simulator:focus") as service, service.talk() as client:
+        client.subscribe("focus")
+        service.first(client, lambda m: m["type"] == "focus" and m["valid"], "a valid score")
+
+
+def test_a_full_disk_is_no_place_for_compiled_kernels(full_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(full_disk / "numba"))
+    assert cache_folder() is None

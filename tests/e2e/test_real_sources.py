@@ -77,18 +77,38 @@ def test_a_recording_played_by_another_program_is_scored(edf: Path, tmp_path: Pa
     assert not {"A2-A1", "ECG"} & set(view["montage"])
 
 
-def test_a_brainflow_board_is_scored_as_simulated_and_released_at_sigterm(tmp_path: Path) -> None:
-    with Serve(tmp_path, "p01=brainflow:synthetic") as service, service.talk() as client:
-        client.subscribe("focus", stream="p01")
-        waiting = ("no_data", "warming_up")
-        scored = service.first(client, lambda m: m["type"] == "focus" and m["reason"] not in waiting, "a judgement")
-        assert scored["origin"] == "simulator"
-        # Its channels are sine waves with noise, at least some beyond what EEG can be: judged, never believed blindly.
-        assert scored["valid"] or scored["reason"] in ("artifact", "poor_contact", "not_worn", "out_of_distribution")
-        view = service.http.get("/v1/streams/p01").json()
-        assert (view["state"], view["profile"]) == ("streaming", "brainflow_synthetic")
+def test_a_brainflow_board_is_judged_scored_and_released_at_sigterm(tmp_path: Path) -> None:
+    """Its channels are sine waves of 5, 10, 15 … 80 Hz, the n-th of n * 10 µV rms: four could be EEG, twelve not."""
+    four = f"brainflow:synthetic?other_info=2&montage=Fz,C3,Cz,C4{',-' * 12}"
+    with Serve(tmp_path, "all=brainflow:synthetic", f"four={four}") as service, service.talk() as client:
+        client.subscribe("focus", "calibration")
 
-        took_s = service.stop(signal.SIGTERM)  # a client connected, a board streaming
+        def verdict(stream: str) -> dict[str, object]:
+            waiting = ("no_data", "stale", "warming_up")
+            return service.first(
+                client,
+                lambda m: m["type"] == "focus" and m["stream"] == stream and m["reason"] not in waiting,
+                f"a judgement of {stream}",
+            )
+
+        assert verdict("all")["reason"] == "poor_contact"
+        assert verdict("four")["reason"] == "out_of_distribution"  # a head where each electrode hears one tone
+
+        rest = {"seconds": 15, "phases": ["eyes_open"]}
+        assert service.http.post("/v1/streams/four/calibration", json=rest).status_code == 202
+        done = service.first(client, lambda m: m["type"] == "calibration" and m["state"] != "running", "its end")
+        assert (done["state"], done["code"]) == ("done", None)
+        scored = service.first(
+            client, lambda m: m["type"] == "focus" and m["stream"] == "four" and m["valid"], "a valid score"
+        )
+        assert 0.0 <= scored["value"] <= 1.0
+        assert (scored["origin"], scored["calibrated"]) == ("simulator", True)
+        assert verdict("all")["reason"] == "poor_contact"
+        view = service.http.get("/v1/streams/four").json()
+        assert (view["state"], view["profile"]) == ("streaming", "brainflow_synthetic")
+        assert view["montage"] == ["Fz", "C3", "Cz", "C4"]
+
+        took_s = service.stop(signal.SIGTERM)  # a client connected, two boards streaming
         assert service.exit_code == 0
         assert took_s < 5.0
         assert client.close_code() == 1012

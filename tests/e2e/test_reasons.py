@@ -1,6 +1,7 @@
 """Each reason of the contract, made by a simulated person's samples through the real process.
 
-`baseline_mismatch` takes a baseline first: it is in test_calibration_codes.py, beside the other calibrations.
+`baseline_mismatch` takes a baseline first: it is in test_calibration_codes.py, beside the other calibrations. Somebody
+else's scores are looked at after each.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from bystander import undisturbed
 from focusloop_process import Serve
 from live_service import Talk
 
@@ -17,8 +19,15 @@ NUMBERS = ("value", "steady", "relative", "raw", "confidence", "quality")
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    with Serve(tmp_path_factory.mktemp("data"), "p01=simulator:manual?seed=3") as running:
+    people = ("p01=simulator:manual?seed=3", "good=simulator:focus?seed=3")
+    with Serve(tmp_path_factory.mktemp("data"), *people) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def bystander(service: Serve) -> Iterator[None]:
+    with undisturbed(service, "good"):
+        yield
 
 
 @pytest.fixture
@@ -44,7 +53,9 @@ def because(reason: str) -> Callable[[dict[str, Any]], bool]:
         ("not_worn", "not_worn"),
         ("poor_contact", "poor_contact"),
         ("artifact", "artifact"),
+        ("no_data", "no_data"),
         ("stale", "stale"),
+        ("unassigned", "unassigned"),
         ("warming_up", "warming_up"),
         ("out_of_distribution", "out_of_distribution"),
     ],
@@ -57,6 +68,7 @@ def test_a_fault_of_the_headset_is_the_reason_and_ends(service: Serve, client: T
     assert refused["valid"] is False
     assert [refused[name] for name in NUMBERS] == [None] * len(NUMBERS)
     assert refused["origin"] == "simulator"
+    assert service.http.get("/v1/streams/p01").json()["simulator"] == {"attention": 0.5, "fault": fault}
 
     service.http.put("/v1/streams/p01/simulator", json={"attention": 0.5, "fault": None}).raise_for_status()
     service.first(client, valid, "a valid score again")

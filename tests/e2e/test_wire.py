@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ import pytest
 from bystander import undisturbed
 from focusloop_process import TOKEN, Serve
 from live_service import Talk
+from websockets.exceptions import InvalidStatus
 
 DEEP = '{"type":"ping","t0":1,"x":' + "[" * 9 + "]" * 9 + "}"
 
@@ -142,6 +144,33 @@ def test_a_bad_start_is_closed_with_its_code(service: Serve, first: str | bytes 
         if first is not None:
             client.connection.send(first)
         assert client.close_code() == code
+
+
+def test_the_sixty_fifth_who_has_shown_no_token_waits_outside(service: Serve) -> None:
+    with ExitStack() as door:
+        # Whoever has said nothing for 5 s is let go and makes room: on a slow machine more than 64 may come in all.
+        waiting = 0
+        while waiting < 1000:
+            try:
+                door.enter_context(service.open())
+            except InvalidStatus as error:
+                refused = error.response
+                break
+            waiting += 1
+        assert waiting >= 64
+        assert refused.status_code == 503
+        assert b"try again" in refused.body
+        shown = next(
+            line
+            for line in service.http.get("/metrics").text.splitlines()
+            if line.startswith("focusloop_clients_waiting ")
+        )
+        assert 0 < float(shown.split()[-1]) <= 64
+        # A token in the header is known before hello.
+        with service.talk(additional_headers={"Authorization": f"Bearer {TOKEN}"}) as known:
+            assert known.ask(type="ping", t0=1)["type"] == "pong"
+    with service.talk() as client:  # and the door is open again
+        assert client.ask(type="ping", t0=1)["type"] == "pong"
 
 
 def test_pages_and_hosts_of_others_are_closed_with_4403(service: Serve) -> None:

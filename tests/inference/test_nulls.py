@@ -13,7 +13,7 @@ from bci.errors import ModelError
 from inference.bundle import load_bundle
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
-from inference.training.evaluate import fit_folds
+from inference.training.folds import fit_folds
 from inference.training.metrics import Null, failed
 from inference.training.nulls import nulls_of
 from inference.training.recipe import train_on

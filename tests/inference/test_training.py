@@ -12,8 +12,9 @@ from bci.errors import ConfigError
 from inference.bundle import load_bundle
 from inference.training.config import TrainingConfig, load_config
 from inference.training.corpus import Person
-from inference.training.evaluate import fit_folds, fold_of, out_of_fold, report
+from inference.training.evaluate import out_of_fold, report
 from inference.training.fit import fit
+from inference.training.folds import fit_folds, fold_of
 from inference.training.recipe import train, train_on
 from inference.training.response import mean_curve, t63
 from inference.training.windows import WINDOW_HOPS, baseline_windows, join, population_mean, running_windows

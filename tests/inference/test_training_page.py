@@ -10,7 +10,8 @@ from generated_people import generated_person
 
 from inference.training.config import TrainingConfig
 from inference.training.curves import curve_of, time_to_detect
-from inference.training.evaluate import FocusReport, fit_folds, out_of_fold, report
+from inference.training.evaluate import FocusReport, out_of_fold, report
+from inference.training.folds import fit_folds
 from inference.training.lengths import LENGTHS_S, baseline_lengths
 from inference.training.metrics import Null, Scores
 from inference.training.page import html_page

@@ -44,6 +44,9 @@ FOCUS: dict[str, Any] = {
 }
 
 
+BASELINE: dict[str, Any] = {"eyes": "open", "clean_s": 30.0, "age_s": 125.0, "taken": "2026-11-26T02:00:00+00:00"}
+
+
 class FakeParticipants:
     """Keeps what it was told; scores come from a thread of its own, as the engine's do."""
 
@@ -72,6 +75,7 @@ class FakeParticipants:
             "origin": "simulator",
             "device": "Simulated headset",
             "paused": False,
+            "simulator": {"attention": 0.5, "fault": None} if list(sources) == ["simulator:manual"] else None,
         }
         self._streams[stream] = view
         return view
@@ -159,16 +163,20 @@ class FakeParticipants:
     async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
         self.view(stream)
         self._calibrations[stream] = {"state": "cancelled"}
+        if forget:
+            self.view(stream).update(baseline=None, baseline_ended=False)
 
-    def confirm_baseline(self, stream: str) -> None:
-        if not self.view(stream).get("baseline_ended"):
+    async def confirm_baseline(self, stream: str) -> None:
+        view = self.view(stream)
+        if not view.get("baseline_ended"):
             msg = f"'{stream}' has no baseline that ended"
             raise ConflictError(msg)
+        view.update(baseline=BASELINE, baseline_ended=False)
 
     def set_paused(self, stream: str, paused: bool) -> None:
         self.view(stream)["paused"] = paused
 
-    def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
+    async def simulate(self, stream: str, attention: float | None, fault: str | None) -> None:
         if self.view(stream)["sources"] != ["simulator:manual"]:
             msg = f"'{stream}' is no simulator:manual"
             raise ConflictError(msg)
@@ -176,6 +184,9 @@ class FakeParticipants:
             msg = f"unknown fault '{fault}'; known: stale"
             raise ConfigError(msg)
         self.simulated[stream] = (attention, fault)
+        before: View = self._streams[stream]["simulator"]
+        moved = before["attention"] if attention is None else attention
+        self._streams[stream]["simulator"] = {"attention": moved, "fault": fault}
 
     def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         key = (trial.stream, trial.run, trial.trial)
