@@ -332,7 +332,7 @@ class LiveParticipants:
         await asyncio.to_thread(self._engine.remove, person.id)
         if self._people.get(person.id) is person:
             person.start_over(fresh)
-            self._begin(person)
+            self._open_source(person)  # its session goes on
 
     def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         """Take an answered trial in, once."""
@@ -429,6 +429,9 @@ class LiveParticipants:
 
     async def _begin(self, person: Participant) -> None:
         await self._keeper.begin(person)
+        self._open_source(person)
+
+    def _open_source(self, person: Participant) -> None:
         self._engine.add(person.id, person.source, lambda spec: self._assembly.pipeline(person, spec))
 
     def _person(self, stream: str) -> Participant:

@@ -160,7 +160,7 @@ def test_a_proper_end_leaves_a_complete_session_with_all_that_was_sent(tmp_path:
     ours = found[""]["focusloop"][0]
     assert ours["participant"] == ["p01"]
     assert "Fp1 Fp2 O1 O2" in ours["montage"][0]
-    assert 0.0 < float(ours["latency_p50_ms"][0]) <= float(ours["latency_p95_ms"][0])
+    assert 0.0 <= float(ours["latency_p50_ms"][0]) <= float(ours["latency_p95_ms"][0])
     assert len(ours["configuration"][0]) == 64
     assert ours["versions"][0]["numpy"] == [np.__version__]
 
