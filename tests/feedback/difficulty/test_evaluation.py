@@ -47,7 +47,9 @@ def test_the_same_seed_is_the_same_person_under_any_policy() -> None:
     one, again = (simulate(Learner(correlation=0.5), lambda: make_policy("fused"), 7) for _ in range(2))
     np.testing.assert_array_equal(one.p, again.p)
     level = {"level": 0.3}
-    two = [simulate(Learner(correlation=0.5), lambda n=n: make_policy(n, None, {}, level), 7) for n in ("fused", "fixed")]
+    two = [
+        simulate(Learner(correlation=0.5), lambda n=n: make_policy(n, None, {}, level), 7) for n in ("fused", "fixed")
+    ]
     assert two[0].p[0] == two[1].p[0]
 
 
