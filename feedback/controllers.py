@@ -9,6 +9,7 @@ import orjson
 import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
+from bci.errors import ConflictError
 from feedback.controller import Controller, ControllerSettings, TrialKey
 from feedback.trial_journal import TrialJournal
 
@@ -169,13 +170,13 @@ class Controllers:
         return controller
 
     def _read(self, stream: str) -> dict[str, Any] | None:
-        kept = self._journal.state(stream)
-        if kept is None:
-            return None
         try:
+            kept = self._journal.state(stream)
+            if kept is None:
+                return None
             state: dict[str, Any] = orjson.loads(kept)
             ControllerSettings(**state["settings"])
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        except (ConflictError, orjson.JSONDecodeError, KeyError, TypeError) as error:
             _log.warning("controller state unreadable, it learns anew", stream=stream, error=str(error))
             return None
         return state

@@ -31,6 +31,8 @@ _SAVE = "INSERT INTO controllers VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SE
 _STATE = "SELECT state FROM controllers WHERE stream = ?"
 _KNOWN = "SELECT 1 FROM trials WHERE stream = ? AND run = ? AND trial = ?"
 
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
 _log = structlog.get_logger("focusloop.trials")
 
 Key = tuple[str, str, int]
@@ -88,6 +90,7 @@ class TrialJournal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._more = threading.Condition()
+        self._opening = threading.Lock()  # two that set the file up at once lock each other out
         self._waiting: deque[_Entry] = deque()
         self._keys: Counter[Key] = Counter()  # of the trials that wait
         self._closing = False
@@ -96,14 +99,26 @@ class TrialJournal:
         self._trouble = ""
 
     def known(self, key: Key) -> bool:
-        """Say whether a trial is on disk or on its way there."""
+        """Say whether a trial is on disk or on its way there.
+
+        Raises
+        ------
+        ConflictError
+            If the file cannot be read: nobody knows then.
+        """
         with self._more:
             if self._keys[key]:
                 return True
         return self._read(_KNOWN, key) is not None
 
     def state(self, stream: str) -> str | None:
-        """Give the newest state of a stream's controller, None where there is none."""
+        """Give the newest state of a stream's controller, None where there is none.
+
+        Raises
+        ------
+        ConflictError
+            If the file cannot be read.
+        """
         with self._more:
             for entry in reversed(self._waiting):
                 if entry.saves and entry.stream == stream:
@@ -167,8 +182,10 @@ class TrialJournal:
             row: tuple[Any, ...] | None = self._reads.execute(query, values).fetchone()
         except (OSError, sqlite3.Error) as error:
             self._reads = None
-            _log.error("trials cannot be read", file=str(self._path), error=str(error))
-            return None
+            if getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+                return None  # what is in it is lost, and the writer puts it aside
+            msg = f"{self._path} cannot be read ({error}); send the trial again"
+            raise ConflictError(msg) from error
         return row
 
     def _write(self) -> None:
@@ -206,16 +223,17 @@ class TrialJournal:
             entry.kept()
 
     def _connect(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
-        self._path.chmod(0o600)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(_TABLES)
-        return connection
+        with self._opening:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
+            self._path.chmod(0o600)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(_TABLES)
+            return connection
 
     def _put_aside(self, error: Exception) -> None:
-        if getattr(error, "sqlite_errorcode", None) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        if getattr(error, "sqlite_errorcode", None) not in _DAMAGED:
             return
         aside = self._path.with_name(f"{self._path.name}.damaged-{int(time.time())}")
         self._path.replace(aside)

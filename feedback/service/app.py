@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import threading
@@ -75,6 +76,8 @@ def build_app(
                 await participants.startup(hub)
             except FocusloopError as error:
                 app.state.startup_error = error
+                # Starlette would log its traceback; `run_service` raises it again, as one sentence.
+                logging.getLogger("uvicorn.error").addFilter(lambda record: not record.getMessage().startswith("Trace"))
                 raise
             yield {"sockets": sockets}
         finally:

@@ -16,6 +16,9 @@ FIT_SPAN_S = 20.0
 
 MOST_DRIFT = 5e-4
 MOST_AGE_S = 3600.0
+LARGEST_MS = 1e13
+"""Three hundred years: no clock shows more, also none that counts from 1970."""
+
 _UNANSWERED = 32
 
 
@@ -68,7 +71,7 @@ class TrialClock:
         t1_s, t2_s
             LSL clock when it was heard and answered.
         """
-        if not math.isfinite(t0_ms):
+        if not abs(t0_ms) < LARGEST_MS:
             return
         self._open[t0_ms] = (t1_s, t2_s)
         while len(self._open) > _UNANSWERED:
@@ -78,7 +81,7 @@ class TrialClock:
     def previous(self, t0_ms: float, t3_ms: float) -> None:
         """Complete an exchange: the pong to the ping of `t0_ms` was heard at `t3_ms`, client's clock."""
         opened = self._open.pop(t0_ms, None)
-        if opened is None or not math.isfinite(t3_ms):
+        if opened is None or not abs(t3_ms) < LARGEST_MS:
             return
         t1_s, t2_s = opened
         t0_s, t3_s = t0_ms / 1e3, t3_ms / 1e3

@@ -35,4 +35,4 @@ def test_without_recordings_their_rows_are_null(tmp_path: Path) -> None:
 def test_an_unknown_benchmark_is_refused_by_listing_those_there_are() -> None:
     done = _benchmarks("latencies")
     assert done.returncode == 2
-    assert "latency, hop_cost, model_cost" in done.stderr
+    assert "latency, trial_to_difficulty, hop_cost, model_cost" in done.stderr

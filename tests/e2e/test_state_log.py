@@ -13,7 +13,8 @@ from lsl_outlets import Announcement, OutletProcess
 def said_of(service: Serve, stream: str) -> list[tuple[str, str, str]]:
     """State, level and sentence of each line of the log about a stream."""
     lines = [json.loads(line) for line in service.lines if line.startswith("{")]
-    return [(one["event"], one["level"], one.get("detail", "")) for one in lines if one.get("stream") == stream]
+    ours = [one for one in lines if one.get("logger") == "focusloop.streams"]
+    return [(one["event"], one["level"], one.get("detail", "")) for one in ours if one.get("stream") == stream]
 
 
 def test_each_change_of_a_source_is_logged_once_with_its_sentence(tmp_path: Path) -> None:
