@@ -9,7 +9,7 @@ demo: ## everything on this machine, no hardware
 	$(PYTHON) demo.py
 
 test: check ## every check; needs the network only to install
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 check:
 	$(PYTHON) demo.py --install test
