@@ -191,12 +191,14 @@ class LiveParticipants:
         """Close a stream and release its device."""
         self._person(stream)
         await asyncio.to_thread(self._engine.remove, stream)
-        person = self._people.pop(stream, None)
+        person = self._people.get(stream)
         if person is not None:
+            person.record_problem = None  # nothing is begun again
             await self._keeper.end(person)
-        self._metrics.forget(stream)
         for outlet in self._outlets:
-            outlet.remove(stream)
+            await asyncio.to_thread(outlet.remove, stream)  # liblsl takes 25 ms to end one: everybody's scores wait
+        self._people.pop(stream, None)  # from here on the id is free
+        self._metrics.forget(stream)
         self._sink.publish(stream, "status", {"state": "closed", "detail": "removed"})
         if self._sink.hub is not None:
             self._sink.hub.forget(stream)

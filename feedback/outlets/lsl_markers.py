@@ -50,7 +50,8 @@ class LslMarkers:
     def remove(self, stream: str) -> None:
         """End a participant's outlet."""
         with self._lock:
-            self._outlets.pop(stream, None)
+            ended = self._outlets.pop(stream, None)
+        del ended  # not under the lock: it takes liblsl a while, and the worker sends meanwhile
 
     def close(self) -> None:
         """End all outlets."""

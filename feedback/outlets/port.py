@@ -18,7 +18,7 @@ class Outlet(Protocol):
         ...
 
     def remove(self, stream: str) -> None:
-        """End a participant's outlet."""
+        """End a participant's outlet; on any thread, it may take a while."""
         ...
 
     def close(self) -> None:
