@@ -169,7 +169,7 @@ class Sessions:
         if whole:
             row = replace(row, state="complete")
             with contextlib.suppress(FocusloopError):  # it is found at the next start
-                self.database.update_session(row)
+                self.database.update_sessions([row])
             return row
         try:
             return recovered(self.database, self.folder, row)
@@ -179,8 +179,8 @@ class Sessions:
 
     def refresh(self, recorders: Sequence[ParticipantRecorder]) -> None:
         """Bring the database up to date about sessions that run. Blocks."""
-        for recorder in recorders:
-            self.database.update_session(recorder.row())
+        if recorders:
+            self.database.update_sessions([recorder.row() for recorder in recorders])
 
     def disk(self) -> dict[str, int | None]:
         """Say what recordings take, may take, and what is free, in bytes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -134,8 +134,8 @@ class SessionDatabase:
         with self._writing("a session") as connection:
             connection.execute(sa.insert(_sessions).values(_fields(row)))
 
-    def update_session(self, row: SessionRow) -> None:
-        """Replace what is known of a session.
+    def update_sessions(self, rows: Sequence[SessionRow]) -> None:
+        """Replace what is known of sessions, of all or of none; one that has ended is not `recording` again.
 
         Raises
         ------
@@ -143,7 +143,11 @@ class SessionDatabase:
             If the disk does not take it.
         """
         with self._writing("a session") as connection:
-            connection.execute(sa.update(_sessions).where(_sessions.c.id == row.id).values(_fields(row)))
+            for row in rows:
+                these = sa.update(_sessions).where(_sessions.c.id == row.id)
+                if row.state == "recording":
+                    these = these.where(_sessions.c.state == "recording")
+                connection.execute(these.values(_fields(row)))
 
     def has_session(self, session_id: str) -> bool:
         """Say whether there is a session of exactly this id."""

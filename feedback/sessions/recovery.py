@@ -31,7 +31,7 @@ def recovered(database: SessionDatabase, folder: Path, row: SessionRow) -> Sessi
     except (OSError, FileFormatError) as error:
         found = replace(row, problem=f"its recording cannot be repaired: {error}")
     found = replace(found, state="recovered")
-    database.update_session(found)
+    database.update_sessions([found])
     return found
 
 
