@@ -15,7 +15,7 @@ from streaming.recording.session import SessionFile
 
 log = logging.getLogger(__name__)
 
-WRITE_S = 0.25
+WRITE_S = 0.35
 SYNC_S = 0.7
 """With `WRITE_S` and the disk's own time less than a second."""
 
@@ -140,6 +140,7 @@ class RecordingWriter:
         self._wake = threading.Event()
         self._files: dict[SessionFile, _Turn] = {}
         self._opened = 0
+        self._hurried = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
 
@@ -159,6 +160,7 @@ class RecordingWriter:
 
     def hurry(self) -> None:
         """Serve at once those from whom a receipt is awaited."""
+        self._hurried = True
         self._wake.set()
 
     def finish(self, file: SessionFile) -> Future[bool]:
@@ -198,7 +200,10 @@ class RecordingWriter:
             if self._stopping and not turns:
                 return
             self._wake.clear()
+            now_s, hurried, self._hurried = self._clock(), self._hurried, False
             for file, turn in turns:
+                if now_s < turn.due_s and turn.finishing is None and not hurried:
+                    continue  # of many files one is due at a time
                 try:
                     self._serve(file, turn)
                 except Exception:  # of a listener, or a defect of ours: the other files go on
