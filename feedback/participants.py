@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,10 @@ class LiveParticipants:
     async def _prepare(self) -> None:
         with compiling_told(self._tell_of_compiling):
             await asyncio.to_thread(self._assembly.warm_up)
+        # What was loaded until here stays: a garbage collector that looks through all of it holds every score up for
+        # half a second, again and again. What comes from here on is collected as ever.
+        await asyncio.to_thread(gc.collect)
+        gc.freeze()
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)

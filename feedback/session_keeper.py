@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from feedback.sessions.header import recording_wish
 from streaming.recording.file import RecordingError
 
 KEEP_EVERY_S = 5.0
+NOTE_EVERY = 6
+"""So many turns of the keeper between two notes of how far running sessions are; the service itself knows it better."""
 
 _log = structlog.get_logger("focusloop.sessions")
 
@@ -144,13 +147,13 @@ class SessionKeeper:
 
     async def _keep(self) -> None:
         """Keep the database up to date, and begin anew where a recording has stopped."""
-        while True:
+        for turn in itertools.count(1):
             await asyncio.sleep(KEEP_EVERY_S)
             if self._sessions is None:
                 await self._open_again()
             people = list(self._people.values())
             running = [p.recorder for p in people if p.recorder is not None and not p.recorder.over]
-            if self._sessions is not None:
+            if self._sessions is not None and turn % NOTE_EVERY == 0:
                 try:
                     await asyncio.to_thread(self._sessions.refresh, running)
                 except DatabaseError as error:

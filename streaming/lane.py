@@ -30,15 +30,6 @@ class TimelineLike(Protocol):
         ...
 
 
-class ReportLike(Protocol):
-    """What the status of a stream needs to know of its pipeline."""
-
-    @property
-    def timeline(self) -> TimelineLike:
-        """Loss and effective rate."""
-        ...
-
-
 class PipelineLike(Protocol):
     """What the engine needs of a pipeline; `streaming.pipeline.Pipeline` is one."""
 
@@ -48,8 +39,8 @@ class PipelineLike(Protocol):
         ...
 
     @property
-    def report(self) -> ReportLike:
-        """What was measured so far."""
+    def timeline(self) -> TimelineLike:
+        """Loss and effective rate."""
         ...
 
     def process(self, chunk: Chunk) -> Sequence[FeatureFrame]:
@@ -191,7 +182,7 @@ class Lane:
         return status
 
     def _snapshot(self) -> StreamStatus:
-        timeline = self._pipeline.report.timeline if self._pipeline is not None else None
+        timeline = self._pipeline.timeline if self._pipeline is not None else None
         told = self.reader.source.status
         lost = max(timeline.lost_samples if timeline else 0, told.lost_samples)
         rate_hz = timeline.effective_rate_hz if timeline else None

@@ -243,13 +243,18 @@ class Pipeline:
         return self._design.delay_10hz_s
 
     @property
+    def timeline(self) -> TimelineReport:
+        """Loss, jitter and effective rate."""
+        return self._timeline.report
+
+    @property
     def report(self) -> PipelineReport:
         """What the signal path is and did so far."""
         line_hz, line_uv = self._line()
         return PipelineReport(
             path=self._bank.path,
             fallbacks=self._bank.fallbacks,
-            timeline=self._timeline.report,
+            timeline=self.timeline,
             line_hz=line_hz,
             notched_hz=self._design.notched_hz,
             line_uv=line_uv,

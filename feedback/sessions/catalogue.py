@@ -179,8 +179,7 @@ class Sessions:
 
     def refresh(self, recorders: Sequence[ParticipantRecorder]) -> None:
         """Bring the database up to date about sessions that run. Blocks."""
-        if recorders:
-            self.database.update_sessions([recorder.row() for recorder in recorders])
+        self.database.update_sessions([recorder.row() for recorder in recorders])
 
     def disk(self) -> dict[str, int | None]:
         """Say what recordings take, may take, and what is free, in bytes."""

@@ -143,11 +143,14 @@ class SessionDatabase:
             If the disk does not take it.
         """
         with self._writing("a session") as connection:
-            for row in rows:
-                these = sa.update(_sessions).where(_sessions.c.id == row.id)
-                if row.state == "recording":
-                    these = these.where(_sessions.c.state == "recording")
-                connection.execute(these.values(_fields(row)))
+            these = sa.update(_sessions).where(
+                _sessions.c.id == sa.bindparam("of"),
+                sa.or_(sa.bindparam("ends", type_=sa.Boolean), _sessions.c.state == "recording"),
+            )
+            if rows:  # one statement: with many streams each of its own held the scores up
+                connection.execute(
+                    these, [{"of": row.id, "ends": row.state != "recording", **_fields(row)} for row in rows]
+                )
 
     def has_session(self, session_id: str) -> bool:
         """Say whether there is a session of exactly this id."""

@@ -6,6 +6,7 @@ deduced from one before is lost with it.
 
 from __future__ import annotations
 
+import functools
 import struct
 import uuid
 from collections.abc import Mapping, Sequence
@@ -85,12 +86,16 @@ def samples(stream_id: int, number_format: Format, stamps_s: NDArray[np.float64]
     if not n:
         return b""
     columns = np.asarray(values).reshape(n, -1)
-    layout = np.dtype([("size", "u1"), ("stamp", "<f8"), ("values", _NUMPY[number_format], (columns.shape[1],))])
-    block = np.empty(n, layout)
+    block = np.empty(n, _row(number_format, columns.shape[1]))
     block["size"] = 8
     block["stamp"] = stamps_s
     block["values"] = columns
     return _chunk(Tag.SAMPLES, struct.pack("<I", stream_id), _length(n), block.tobytes())
+
+
+@functools.cache
+def _row(number_format: Format, n_channels: int) -> np.dtype[np.void]:
+    return np.dtype([("size", "u1"), ("stamp", "<f8"), ("values", _NUMPY[number_format], (n_channels,))])
 
 
 def texts(stream_id: int, stamps_s: Sequence[float], rows: Sequence[Sequence[str]]) -> bytes:

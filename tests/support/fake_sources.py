@@ -87,13 +87,9 @@ class DeafSource(FakeSource):
 
 
 @dataclass
-class FakeReport:
+class FakeTimeline:
     effective_rate_hz: float | None = 250.0
     lost_samples: int = 3
-
-    @property
-    def timeline(self) -> FakeReport:
-        return self
 
 
 class FakePipeline:
@@ -101,7 +97,7 @@ class FakePipeline:
 
     def __init__(self, spec: StreamSpec) -> None:
         self.spec = spec
-        self.report = FakeReport()
+        self.timeline = FakeTimeline()
         self.advanced: list[float] = []
         self._n_samples = 0
 
