@@ -23,8 +23,8 @@ from streaming.types import FeatureFrame
 
 SCORES_HZ = 25.0
 _REASON_NUMBERS = {reason: float(number) for number, reason in enumerate(REASONS)}
-_AGE_BINS_PER_MS = 20
-_AGE_BINS = 2000 * _AGE_BINS_PER_MS
+_AGE_BINS_PER_MS = 10
+_AGE_BINS = 1000 * _AGE_BINS_PER_MS
 _LEFT_OUT = frozenset({"raw", "spectrum"})
 """Display of what the recording holds anyway: noted that it was sent, without its numbers."""
 
@@ -56,7 +56,7 @@ class ParticipantRecorder:
     def __init__(self, row: SessionRow, new_file: NewFile, writer: RecordingWriter) -> None:
         self._row = row
         self._writer = writer
-        self._ages = np.zeros(_AGE_BINS + 1, np.int64)
+        self._ages = np.zeros(_AGE_BINS + 1, np.uint32)
         self._samples = self._lost = self._scores = self._valid = 0
         self._first_s: float | None = None
         self._last_s = 0.0

@@ -15,9 +15,9 @@ from streaming.recording.session import SessionFile
 
 log = logging.getLogger(__name__)
 
-WRITE_S = 0.35
-SYNC_S = 0.7
-"""With `WRITE_S` and the disk's own time less than a second."""
+WRITE_S = 0.6
+SYNC_S = 0.5
+"""Each write is brought to the disk itself: with the disk's own time less than a second is ever missing."""
 
 RETRY_S = 1.0
 _SPREAD = 0.6180339887498949
