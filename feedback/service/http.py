@@ -17,7 +17,8 @@ from feedback.service.local_files import confine
 from feedback.service.metrics import Metrics
 from feedback.service.ports import Participants
 from feedback.service.problems import problem
-from feedback.service.schemas import (
+from feedback.service.settings import ServiceSettings, is_loopback
+from feedback.service.wire.http_bodies import (
     AddStream,
     AnswerProposal,
     ConfirmBaseline,
@@ -28,7 +29,6 @@ from feedback.service.schemas import (
     SetPaused,
     StartCalibration,
 )
-from feedback.service.settings import ServiceSettings, is_loopback
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
 _PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "trace.js")
@@ -120,20 +120,20 @@ async def start_calibration(stream: str, routed: In, body: StartCalibration | No
     """Begin a calibration; follow it on the `calibration` topic."""
     asked = body or StartCalibration()
     if asked.kind == "certificate":
-        return await routed.participants.start_certificate(stream, asked.blocks, asked.block_seconds)
-    return await routed.participants.start_calibration(stream, asked.seconds, asked.phases)
+        return await routed.participants.calibrations.start_certificate(stream, asked.blocks, asked.block_seconds)
+    return await routed.participants.calibrations.start(stream, asked.seconds, asked.phases)
 
 
 @v1.get("/streams/{stream}/calibration", dependencies=[Reader], summary="The running or last calibration")
 async def show_calibration(stream: str, routed: In) -> dict[str, Any]:
     """Show a calibration."""
-    return routed.participants.calibration(stream)
+    return routed.participants.calibrations.view(stream)
 
 
 @v1.put("/streams/{stream}/calibration", dependencies=[Operator], summary="Confirm a baseline that has ended")
 async def confirm_baseline(stream: str, body: ConfirmBaseline, routed: In) -> dict[str, Any]:
     """Use again the baseline that ended because the headset was off for 10 s."""
-    await routed.participants.confirm_baseline(stream)
+    await routed.participants.calibrations.confirm_baseline(stream)
     return {"confirmed": body.confirm}
 
 
@@ -145,7 +145,7 @@ async def confirm_baseline(stream: str, body: ConfirmBaseline, routed: In) -> di
 )
 async def cancel_calibration(stream: str, routed: In, forget: bool = False) -> None:
     """Cancel a running calibration; with `forget=true` forget the baseline in use, or the one that ended, too."""
-    await routed.participants.cancel_calibration(stream, forget=forget)
+    await routed.participants.calibrations.cancel(stream, forget=forget)
 
 
 @v1.put("/streams/{stream}/paused", dependencies=[Operator], summary="Pause or resume scoring")
@@ -167,19 +167,19 @@ async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[s
 )
 async def answer_proposal(stream: str, body: AnswerProposal, routed: In) -> None:
     """Accept or refuse a proposal."""
-    routed.participants.answer_proposal(stream, body)
+    routed.participants.loop.answer_proposal(stream, body)
 
 
 @v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Policy, target and limits of difficulty")
 async def set_controller(stream: str, body: SetController, routed: In) -> dict[str, Any]:
     """Set the difficulty controller; while it runs what was learned is kept where the policy stays the same."""
-    return routed.participants.set_controller(stream, body)
+    return routed.participants.loop.set_controller(stream, body)
 
 
 @v1.get("/streams/{stream}/controller", dependencies=[Reader], summary="The difficulty controller")
 async def show_controller(stream: str, routed: In) -> dict[str, Any]:
     """Show the difficulty controller."""
-    return routed.participants.controller(stream)
+    return routed.participants.loop.controller(stream)
 
 
 @v1.delete(
@@ -187,7 +187,7 @@ async def show_controller(stream: str, routed: In) -> dict[str, Any]:
 )
 async def end_controller(stream: str, routed: In) -> None:
     """Take the difficulty controller away, and what it learned."""
-    routed.participants.end_controller(stream)
+    routed.participants.loop.end_controller(stream)
 
 
 @v1.get("/sessions", dependencies=[Operator], summary="What was recorded, and what it takes of the disk")

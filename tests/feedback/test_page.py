@@ -293,7 +293,7 @@ def test_a_proposal_is_shown_with_its_reason_and_can_be_refused(service: LiveSer
     shoot(page, "proposal")
     page.get_by_role("button", name="Not now").click()
     expect(page.locator("#proposal")).to_be_hidden()
-    assert service.participants.answers == [("p01", "rest", False)]
+    assert service.participants.loop.answers == [("p01", "rest", False)]
 
 
 def test_what_is_waited_for_is_said_where_the_score_would_be(service: LiveService, page: Page) -> None:

@@ -10,8 +10,8 @@ import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
 from bci.errors import ConflictError
-from feedback.controller import Controller, ControllerSettings, TrialKey
-from feedback.trial_journal import TrialJournal
+from feedback.loop.controller import Controller, ControllerSettings, TrialKey
+from feedback.loop.trial_journal import TrialJournal
 
 _log = structlog.get_logger("focusloop.controller")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_participants import FOCUS
 
-from feedback.proposer import Proposer, domain_of
+from feedback.loop.proposer import Proposer, domain_of
 
 
 class Session:
