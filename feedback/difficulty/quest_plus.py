@@ -84,10 +84,10 @@ class QuestPlus:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
         weights = np.asarray(state["posterior"], np.float64)
-        if weights.size != self._abilities.size or not np.all(weights >= 0.0) or not weights.sum() > 0.0:
+        if weights.size != self._abilities.size or not np.all(weights >= 0.0) or abs(weights.sum() - 1.0) > 1e-6:
             msg = "the posterior is of another grid, or no distribution"
             raise ValueError(msg)
-        self._quest.posterior.values[...] = (weights / weights.sum()).reshape(self._posterior().shape)
+        self._quest.posterior.values[...] = weights.reshape(self._posterior().shape)  # to the last bit
         self.difficulty = self._on_grid(float(state["difficulty"]))
 
 
