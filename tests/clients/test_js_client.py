@@ -61,15 +61,17 @@ def test_the_jspsych_glue_sends_trials_at_the_level_that_was_shown(serve: Serve,
     path = tmp_path / "glue.mjs"
     path.write_text(
         f'import {{ trialsOf }} from "{(JS / "examples" / "jspsych-focusloop.mjs").as_uri()}";\n'
+        f'import {{ FocusLoop }} from "{(JS / "lib" / "focusloop.js").as_uri()}";\n'
         "const [url, token, stream] = process.argv.slice(2);\n"
-        "const glue = trialsOf({ url, token, stream });\n"
-        "await new Promise((resolve) => glue.loop.on('difficulty', resolve));\n"
+        "const loop = new FocusLoop({ url, token, stream });\n"
+        "const glue = trialsOf(loop);\n"
+        "await new Promise((resolve) => loop.on('difficulty', resolve));\n"
         "const before = glue.level();\n"
         "glue.finished({ correct: true, rt_ms: 480, task: 'flanker' });\n"
-        "await glue.loop.settle();\n"
+        "await loop.settle();\n"
         "await new Promise((resolve) => setTimeout(resolve, 200));\n"
-        "console.log(before !== glue.loop.difficulty().level ? 'followed' : 'stuck');\n"
-        "glue.loop.close();\n"
+        "console.log(before !== loop.difficulty().level ? 'followed' : 'stuck');\n"
+        "loop.close();\n"
     )
     assert "followed" in listen([NODE, path, serve.url, TOKEN, "p01"], lambda text: "followed" in text)
 
