@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -60,7 +59,7 @@ class LiveParticipants:
         self._config = config
         self._metrics = metrics
         self._event_outlets = [one for one in outlets if isinstance(one, EventOutlet)]
-        self.loop = ClosedLoop(config.service.data_dir, self._tell, self._person, self._baseline_age_s)
+        self.loop = ClosedLoop(config.service.data_dir, self._tell, self._say, self._person)
         self._outlets: tuple[Outlet, ...] = (*outlets, *self.loop.listeners)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._certificates = CertificateStore(config.service.data_dir / "certificates")
@@ -68,7 +67,7 @@ class LiveParticipants:
         self._assembly = Assembly(config.service, self._store, self._certificates, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
         self.calibrations = LiveCalibrations(self._person, self._sink, self._store, self._certificates)
-        self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
+        self._engine = Engine(self.loop.tap(self._sink), hop_s=HOP_S, report=self._defect, observe=metrics.observe)
         self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics)
         self._boot: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -253,10 +252,8 @@ class LiveParticipants:
         for outlet in self._event_outlets:
             outlet.on_event(stream, topic, fields)
 
-    def _baseline_age_s(self, stream: str) -> float | None:
-        scorer = self._person(stream).scorer
-        baseline = scorer.baseline if scorer is not None else None
-        return None if baseline is None else baseline.age_s(time.time())
+    def _say(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        self._sink.publish(stream, topic, fields, wake=False)
 
     def _refresh_metrics(self) -> None:
         for stream, lane in self._engine.stats().streams.items():

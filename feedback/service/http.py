@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from feedback.service.access import Access, ForbiddenError, Principal, bearer
+from feedback.service.access import Principal
 from feedback.service.asyncapi import asyncapi_document
 from feedback.service.client_files import client_file
 from feedback.service.local_files import confine
+from feedback.service.loop_routes import loop_routes
 from feedback.service.metrics import Metrics
-from feedback.service.ports import Participants
 from feedback.service.problems import problem
-from feedback.service.settings import ServiceSettings, is_loopback
+from feedback.service.routed import In, Operator, Reader, address_of, demand_operator, principal_of
+from feedback.service.settings import is_loopback
 from feedback.service.wire.http_bodies import (
     AddStream,
-    AnswerProposal,
     ConfirmBaseline,
     IssueToken,
     MoveSimulator,
     Problem,
-    SetController,
     SetPaused,
     StartCalibration,
 )
@@ -35,56 +33,13 @@ _PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "trace.js")
 _PAGE_FILES = {"": "index.html"} | {name: name for name in (*_PAGE_SCRIPTS, "page.css")}
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """What the routes work on; kept in `app.state.routed`."""
-
-    participants: Participants
-    access: Access
-    settings: ServiceSettings
-    metrics: Metrics
-    server: str
-
-
-def _routed(request: Request) -> Routed:
-    routed: Routed = request.app.state.routed
-    return routed
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
-
-
-def _principal(request: Request) -> Principal:
-    access = _routed(request).access
-    return access.authenticate(bearer(request.headers.get("authorization")), _address(request))
-
-
-def _operator(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
-    if not principal.operator:
-        msg = f"this token reads '{principal.stream}' only; it takes the operator's token"
-        raise ForbiddenError(msg)
-    return principal
-
-
-def _reader(stream: str, principal: Annotated[Principal, Depends(_principal)]) -> Principal:
-    if not principal.may_read(stream):
-        msg = f"this token reads '{principal.stream}' only"
-        raise ForbiddenError(msg)
-    return principal
-
-
-In = Annotated[Routed, Depends(_routed)]
-Operator = Depends(_operator)
-Reader = Depends(_reader)
-
 _PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "content": {"application/problem+json": {}}}}
 v1 = APIRouter(prefix="/v1", responses=_PROBLEMS)
 open_routes = APIRouter()
 
 
 @v1.get("/streams", summary="All streams that the token may read")
-async def list_streams(routed: In, principal: Annotated[Principal, Depends(_principal)]) -> dict[str, Any]:
+async def list_streams(routed: In, principal: Annotated[Principal, Depends(principal_of)]) -> dict[str, Any]:
     """List streams."""
     return {"streams": [view for view in routed.participants.views() if principal.may_read(str(view["id"]))]}
 
@@ -162,32 +117,7 @@ async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[s
     return {"attention": body.attention, "fault": body.fault}
 
 
-@v1.post(
-    "/streams/{stream}/proposals", status_code=204, dependencies=[Reader], summary="Accept or refuse what was proposed"
-)
-async def answer_proposal(stream: str, body: AnswerProposal, routed: In) -> None:
-    """Accept or refuse a proposal."""
-    routed.participants.loop.answer_proposal(stream, body)
-
-
-@v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Policy, target and limits of difficulty")
-async def set_controller(stream: str, body: SetController, routed: In) -> dict[str, Any]:
-    """Set the difficulty controller; while it runs what was learned is kept where the policy stays the same."""
-    return routed.participants.loop.set_controller(stream, body)
-
-
-@v1.get("/streams/{stream}/controller", dependencies=[Reader], summary="The difficulty controller")
-async def show_controller(stream: str, routed: In) -> dict[str, Any]:
-    """Show the difficulty controller."""
-    return routed.participants.loop.controller(stream)
-
-
-@v1.delete(
-    "/streams/{stream}/controller", status_code=204, dependencies=[Operator], summary="End the difficulty controller"
-)
-async def end_controller(stream: str, routed: In) -> None:
-    """Take the difficulty controller away, and what it learned."""
-    routed.participants.loop.end_controller(stream)
+v1.include_router(loop_routes)
 
 
 @v1.get("/sessions", dependencies=[Operator], summary="What was recorded, and what it takes of the disk")
@@ -241,8 +171,8 @@ async def readyz(routed: In) -> Response:
 @open_routes.get("/metrics", summary="Prometheus metrics, from loopback or with the operator's token")
 async def metrics(request: Request, routed: In) -> Response:
     """Show metrics."""
-    if not is_loopback(_address(request)):
-        _operator(_principal(request))
+    if not is_loopback(address_of(request)):
+        demand_operator(principal_of(request))
     return Response(routed.metrics.render(), media_type=Metrics.MEDIA_TYPE)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from bci.config import NeurofeedbackConfig, PlanConfig
     from feedback.service.hub import Hub
     from feedback.service.trial_clock import Stamp
     from feedback.service.wire.client_messages import SendMarker, SendTrial
@@ -123,6 +124,62 @@ class Loop(Protocol):
 
     def end_controller(self, stream: str) -> None:
         """Take a stream's controller away.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def set_neurofeedback(self, stream: str, asked: NeurofeedbackConfig) -> View:
+        """Begin a neurofeedback protocol, with rest; one that runs is ended.
+
+        Raises
+        ------
+        NoSuchStreamError
+        ConfigError
+            If the settings cannot be, or the headset has no such electrodes; what ran goes on.
+        """
+        ...
+
+    def neurofeedback(self, stream: str) -> View:
+        """Show a stream's neurofeedback; one without has the state `none`.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def end_neurofeedback(self, stream: str) -> None:
+        """End a stream's neurofeedback.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def set_plan(self, stream: str, asked: PlanConfig) -> View:
+        """Give a person a plan, of which nothing is done yet.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def plan(self, stream: str) -> View:
+        """Show a plan and what is left of it; without tasks where there is none.
+
+        Raises
+        ------
+        NoSuchStreamError
+        """
+        ...
+
+    def end_plan(self, stream: str) -> None:
+        """Forget a plan.
 
         Raises
         ------

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bci.config import NeurofeedbackConfig, PlanConfig
 from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError, SourceNotFoundError
 from bci.uri import parse_uri
 from feedback.service.hub import Hub
@@ -229,6 +230,8 @@ class FakeLoop:
     def __init__(self, of: FakeParticipants) -> None:
         self._of = of
         self._controllers: dict[str, View] = {}
+        self._neurofeedbacks: dict[str, View] = {}
+        self._plans: dict[str, View] = {}
         self.trials: dict[tuple[str, str, int], tuple[SendTrial, Stamp]] = {}
         self.markers: list[tuple[SendMarker, Stamp]] = []
         self.answers: list[tuple[str, str, bool]] = []
@@ -262,6 +265,32 @@ class FakeLoop:
     def end_controller(self, stream: str) -> None:
         self._of.view(stream)
         self._controllers.pop(stream, None)
+
+    def set_neurofeedback(self, stream: str, asked: NeurofeedbackConfig) -> View:
+        self._of.view(stream)
+        self._neurofeedbacks[stream] = {**asked.model_dump(), "state": "rest"}
+        return self._neurofeedbacks[stream]
+
+    def neurofeedback(self, stream: str) -> View:
+        self._of.view(stream)
+        return self._neurofeedbacks.get(stream, {"state": "none"})
+
+    def end_neurofeedback(self, stream: str) -> None:
+        self._of.view(stream)
+        self._neurofeedbacks.pop(stream, None)
+
+    def set_plan(self, stream: str, asked: PlanConfig) -> View:
+        self._of.view(stream)
+        self._plans[stream] = asked.model_dump()
+        return self._plans[stream]
+
+    def plan(self, stream: str) -> View:
+        self._of.view(stream)
+        return self._plans.get(stream, {"tasks": [], "left_s": None})
+
+    def end_plan(self, stream: str) -> None:
+        self._of.view(stream)
+        self._plans.pop(stream, None)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from bci.config import NeurofeedbackConfig, PlanConfig
 from feedback.service.wire.topics import ProposalKind
 
 RESERVED_IDS = frozenset({"epoch", "*"})
@@ -80,6 +81,14 @@ class SetController(RequestBody):
     target: float | None = Field(default=None, description="Share of correct answers; .80 where it is left out")
     limits: dict[str, float] = {}
     params: dict[str, bool | float] = {}
+
+
+class SetNeurofeedback(NeurofeedbackConfig):
+    """Begin a neurofeedback protocol, with rest."""
+
+
+class SetPlan(PlanConfig):
+    """Give a person a plan, of which nothing is done yet."""
 
 
 class AnswerProposal(RequestBody):

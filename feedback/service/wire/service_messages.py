@@ -177,6 +177,37 @@ class Explanation(_Addressed):
     muscular: _Unit | None = Field(description="Share that muscle could have given: bands above 25 Hz")
 
 
+class CriterionState(BaseModel):
+    """One criterion at a moment."""
+
+    name: str
+    side: Literal["reward", "inhibit"]
+    unit: Literal["dB", "1"] = Field(description="dB from each electrode's own rest; of the focus 1")
+    reading: float | None
+    threshold: float | None = Field(description="null until rest is measured")
+    met: bool | None
+
+
+class NeurofeedbackMessage(_Addressed):
+    """What is rewarded, at every hop; nothing is where `valid` is false, and `reason` says why (null: rest runs)."""
+
+    type: Literal["neurofeedback"]
+    t_unix_s: float
+    t_lsl_s: float
+    origin: Origin
+    state: Literal["rest", "running", "failed"]
+    detail: str = Field(description="What was measured, or moved, last; why it failed")
+    warnings: list[str]
+    progress: _Unit = Field(description="Of clean rest")
+    valid: bool
+    reason: Reason | None
+    rewarded: bool = Field(description="Discrete feedback: true at the moment of a reward")
+    brightness: _Unit | None = Field(description="Continuous feedback: .5 at the threshold of the worst criterion")
+    rewards: int
+    share_met: _Unit | None = Field(description="Of the judged moments since rest")
+    criteria: list[CriterionState]
+
+
 class Display(_Addressed):
     """`quality`, `bands`, `spectrum` and `raw`: for display; more fields than these."""
 
@@ -271,6 +302,7 @@ SERVER_MESSAGES: tuple[type[BaseModel], ...] = (
     MarkerMessage,
     ProposalMessage,
     Explanation,
+    NeurofeedbackMessage,
     Display,
     Ack,
     Lagged,

@@ -18,6 +18,7 @@ Topic = Literal[
     "calibration",
     "proposal",
     "explanation",
+    "neurofeedback",
 ]
 TOPICS: tuple[str, ...] = get_args(Topic)
 LATER_TOPICS = frozenset({"gaze"})

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fake_participants import FOCUS
 
-from feedback.loop.proposer import Proposer, domain_of
+from feedback.loop.proposer import Proposer
+from feedback.loop.task_kinds import domain_of
 
 
 class Session:
