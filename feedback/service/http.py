@@ -29,7 +29,7 @@ from feedback.service.wire.http_bodies import (
 )
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
-_PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "trace.js")
+_PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "neurofeedback.js", "trace.js", "words.js")
 _PAGE_FILES = {"": "index.html"} | {name: name for name in (*_PAGE_SCRIPTS, "page.css")}
 
 

@@ -33,7 +33,10 @@ def run(probe: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_game_joins_the_loop_on_its_main_thread(serve: Serve, probe: Path) -> None:
+    asked = {"criteria": [{"band_hz": [8, 13]}]}
+    serve.http.put("/v1/streams/p01/neurofeedback", json=asked).raise_for_status()
     done = run(probe, serve.url, TOKEN, "p01", "3")
+    assert "SIMULATED neurofeedback rest rewards 0" in done.stdout
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED focus value" in done.stdout or "SIMULATED focus null" in done.stdout
     assert done.stdout.count("level ") == 3

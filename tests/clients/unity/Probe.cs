@@ -10,7 +10,9 @@ static class Probe
         var loop = new FocusLoopClient(new NativeTransport(), args[0], args[1], args[2], "unity-probe/1");
         int left = int.Parse(args[3]), followed = 0, main = Thread.CurrentThread.ManagedThreadId;
         bool denied = false;
-        loop.Subscribe(new[] { "focus", "difficulty" });
+        loop.Subscribe(new[] { "focus", "difficulty", "neurofeedback" });
+        loop.OnNeurofeedback += told =>
+            Console.WriteLine((told.Simulated ? "SIMULATED " : "") + "neurofeedback " + told.State + " rewards " + told.Rewards);
         loop.OnFocus += focus =>
         {
             string told = focus.Value.HasValue ? "value" : "null " + focus.Reason;
