@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.errors import ConfigError
+from bci.errors import NotInstalledError
 from feedback.difficulty.task import Task
 from feedback.difficulty.trial import Decision, Trial, held, moved
 
@@ -36,8 +36,8 @@ class QuestPlus:
 
     Raises
     ------
-    ConfigError
-        If the package is not installed.
+    NotInstalledError
+        Without the package.
     """
 
     name = "quest-plus"
@@ -95,8 +95,8 @@ def _make(task: Task, difficulties: NDArray[np.float64], abilities: NDArray[np.f
     try:
         from questplus.qp import QuestPlus as Package
     except ImportError as error:
-        msg = "policy 'quest-plus' needs the package questplus: pip install 'focusloop[quest]'"
-        raise ConfigError(msg) from error
+        msg = "the policy quest-plus needs questplus, an extra: pip install -c constraints.txt -e '.[quest]'"
+        raise NotInstalledError(msg) from error
     spread = (abilities - task.middle) / (task.d_max - task.d_min)
     # The package's functions rise with intensity: ease is the negative of difficulty.
     return Package(
