@@ -90,6 +90,7 @@ class NeurofeedbackRun:
         self._rest: list[list[NDArray[np.float64]]] = [[] for _ in self._criteria]
         self._protocol: Neurofeedback | None = None
         self._thresholds: dict[str, Threshold] = {}
+        self._predicted: float | None = None
         self._seen = self._held = 0
         self._block_began_s: float | None = None
 
@@ -198,7 +199,7 @@ class NeurofeedbackRun:
             discrete=asked.feedback == "discrete",
         )
         self.warnings = tuple(self._protocol.warnings(baseline))
-        rate = self._protocol.predicted_rate(baseline)
+        self._predicted = rate = self._protocol.predicted_rate(baseline)
         self.state = "running"
         self.detail = f"At rest all criteria held {rate:.0%} of the time."
 
@@ -271,6 +272,7 @@ class NeurofeedbackRun:
             "warnings": list(self.warnings),
             "progress": 1.0 if self.state == "running" else min(1.0, gathered_s / self.settings.rest_s),
             "rewards": self.rewards,
+            "predicted": self._predicted,
             "share_met": self._held / self._seen if self._seen else None,
         }
 

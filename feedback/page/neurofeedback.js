@@ -22,7 +22,7 @@ function row(criterion) {
 function said(message) {
   if (message.state === "failed") return message.detail;
   const why = message.reason && (REASONS[message.reason] || message.reason);
-  if (message.state === "rest") return `${why || "Rest now, eyes open: the thresholds are being measured."} ${percent(message.progress)}`;
+  if (message.state === "rest") return `${why || "Rest now: the thresholds are being measured."} ${percent(message.progress)}`;
   if (why) return `Nothing is rewarded: ${why}`;
   const held = message.criteria.every((one) => one.met);
   return message.brightness === null ? (held ? "All criteria hold." : "Not yet.") : `Brightness ${percent(message.brightness)}.`;
@@ -49,7 +49,7 @@ export class Neurofeedback {
     if (this.words.textContent !== words) this.words.textContent = words;
     this.list.replaceChildren(...message.criteria.map(row));
     const share = message.share_met === null ? "" : `, all criteria held ${percent(message.share_met)} of the time`;
-    this.count.textContent = `${message.rewards} rewards${share}`;
-    this.notes.textContent = [message.state === "failed" ? "" : message.detail, ...message.warnings].filter(Boolean).join(" ");
+    this.count.textContent = `${message.rewards} ${message.rewards === 1 ? "reward" : "rewards"}${share}`;
+    this.notes.textContent = [message.state === "failed" ? "" : message.detail, ...message.warnings].filter(Boolean).join("\n");
   }
 }

@@ -301,7 +301,13 @@ def test_neurofeedback_is_shown_with_its_thresholds_and_goes_when_it_ends(servic
     expect(page.locator("#neurofeedback")).to_be_hidden()
     alpha = {"name": "8-13 Hz", "side": "reward", "unit": "dB", "reading": 1.5, "threshold": 0.4, "met": True}
     told = {"t_unix_s": 1.0, "t_lsl_s": 1.0, "origin": "simulator", "state": "running", "valid": True, "reason": None}
-    more = {"detail": "At rest all criteria held 60% of the time.", "warnings": [], "progress": 1.0, "share_met": 0.7}
+    more = {
+        "detail": "At rest all criteria held 60% of the time.",
+        "warnings": [],
+        "progress": 1.0,
+        "share_met": 0.7,
+        "predicted": 0.6,
+    }
     now = {**told, **more, "rewarded": True, "brightness": None, "rewards": 3, "criteria": [alpha]}
     service.hub.publish("p01", "neurofeedback", now)
     card = page.locator("#neurofeedback")

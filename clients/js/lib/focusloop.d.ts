@@ -53,6 +53,7 @@ export interface Neurofeedback extends Numbered {
     rewarded: boolean;
     brightness: number | null;
     rewards: number;
+    predicted: number | null;
     share_met: number | null;
     criteria: {
         name: string;

@@ -61,6 +61,7 @@ export interface Neurofeedback extends Numbered {
   rewarded: boolean;
   brightness: number | null;
   rewards: number;
+  predicted: number | null;
   share_met: number | null;
   criteria: { name: string; side: "reward" | "inhibit"; unit: "dB" | "1"; reading: number | null; threshold: number | null; met: boolean | null }[];
 }

@@ -204,6 +204,7 @@ class NeurofeedbackMessage(_Addressed):
     rewarded: bool = Field(description="Discrete feedback: true at the moment of a reward")
     brightness: _Unit | None = Field(description="Continuous feedback: .5 at the threshold of the worst criterion")
     rewards: int
+    predicted: _Unit | None = Field(description="Share of rest in which all criteria held together")
     share_met: _Unit | None = Field(description="Of the judged moments since rest")
     criteria: list[CriterionState]
 

@@ -86,6 +86,7 @@ def test_rest_makes_the_threshold_and_more_of_the_rhythm_is_rewarded() -> None:
     assert {one["state"] for one in rest[:-1]} == {"rest"}
     assert not any(one["rewarded"] or one["valid"] for one in rest)
     usual, high = head.live(20.0), head.live(20.0, 6.0)
+    assert usual[0]["predicted"] == pytest.approx(0.7, abs=0.01)
     assert sum(one["criteria"][0]["met"] for one in usual) / len(usual) == pytest.approx(0.7, abs=0.1)
     assert sum(one["criteria"][0]["met"] for one in high) / len(high) > 0.95
     assert sum(one["rewarded"] for one in high) == pytest.approx(20, abs=2)  # dwell and refractory time: one a second
