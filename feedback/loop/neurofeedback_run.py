@@ -240,12 +240,13 @@ class NeurofeedbackRun:
     def _fields(
         self, readings: Mapping[str, float | None] | None, shown: Shown | None, reason: str | None
     ) -> dict[str, Any]:
+        continuous = self.settings.feedback == "continuous"
         return {
             **self.summary(),
             "valid": shown is not None,
             "reason": reason,
             "rewarded": shown is not None and shown.rewarded,
-            "brightness": shown.brightness if shown is not None and self.settings.feedback == "continuous" else None,
+            "brightness": _rounded(shown.brightness if shown is not None and continuous else None),
             "criteria": [self._told(one, readings, shown) for one in self._criteria],
         }
 
@@ -258,8 +259,8 @@ class NeurofeedbackRun:
             "name": criterion.name,
             "side": criterion.asked.side,
             "unit": "dB" if criterion.power is not None else "1",
-            "reading": None if readings is None else readings[key],
-            "threshold": None if threshold is None else threshold.value,
+            "reading": _rounded(None if readings is None else readings[key]),
+            "threshold": _rounded(None if threshold is None else threshold.value),
             "met": None if shown is None else shown.met[key],
         }
 
@@ -270,11 +271,15 @@ class NeurofeedbackRun:
             "state": self.state,
             "detail": self.detail,
             "warnings": list(self.warnings),
-            "progress": 1.0 if self.state == "running" else min(1.0, gathered_s / self.settings.rest_s),
+            "progress": 1.0 if self.state == "running" else round(min(1.0, gathered_s / self.settings.rest_s), 3),
             "rewards": self.rewards,
-            "predicted": self._predicted,
-            "share_met": self._held / self._seen if self._seen else None,
+            "predicted": _rounded(self._predicted),
+            "share_met": _rounded(self._held / self._seen if self._seen else None),
         }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _key(criterion: Criterion) -> str:

@@ -140,8 +140,8 @@ def test_a_masked_electrode_does_not_shift_the_reading() -> None:
     head.live(5.0, steady=True)
     both = head.live(0.2, 3.0, steady=True)[-1]["criteria"][0]["reading"]
     one = head.live(0.2, 3.0, steady=True, quality=(1.0, 0.0, 1.0))[-1]["criteria"][0]["reading"]
-    assert both == pytest.approx(3.0, abs=1e-4)
-    assert one == pytest.approx(both, abs=1e-4)  # though O1 has 13 dB more than O2
+    assert both == pytest.approx(3.0, abs=2e-3)
+    assert one == pytest.approx(both, abs=2e-3)  # though O1 has 13 dB more than O2
     neither = head.live(0.2, 3.0, steady=True, quality=(0.0, 0.0, 1.0), flags=Flag.CONTACT)[-1]
     assert (neither["valid"], neither["reason"]) == (False, "poor_contact")
     assert head.live(0.2, quality=(0.0, 0.0, 1.0), flags=Flag.BLINK)[-1]["reason"] == "artifact"
