@@ -79,7 +79,8 @@ def test_the_jspsych_glue_sends_trials_at_the_level_that_was_shown(serve: Serve,
 def test_what_is_rewarded_is_heard(serve: Serve, tmp_path: Path) -> None:
     path = "/v1/streams/p01/neurofeedback"
     serve.http.put(path, json={"criteria": [{"band_hz": [8, 13]}]}).raise_for_status()
-    body = 'loop.subscribe(["neurofeedback"]); loop.on("neurofeedback", (m) => console.log(m.state, m.origin, m.rewarded));'
+    body = 'loop.subscribe(["neurofeedback"]);\n'
+    body += 'loop.on("neurofeedback", (m) => console.log(m.state, m.origin, m.rewarded));'
     said = listen([NODE, script(tmp_path, body), serve.url, TOKEN, "p01"], lambda text: "rest" in text)
     assert "rest simulator false" in said
     serve.http.delete(path).raise_for_status()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import pyxdf
-from focusloop_process import Serve
+from focusloop_process import PATIENCE_S, Serve
 from live_service import Talk
+from pylsl import StreamInlet, resolve_byprop
 
 ALPHA = {"criteria": [{"side": "reward", "band_hz": [8, 13], "share": 0.6}], "rest_s": 5.0, "refractory_s": 0.2}
 PATH = "/v1/streams/p01/neurofeedback"
@@ -69,7 +70,13 @@ def test_rewards_follow_the_rhythm_that_attention_moves(serve: Serve, client: Ta
     relaxed, busy = share_met(serve, client, 0.0), share_met(serve, client, 1.0)
     assert busy < 0.6, "less than at rest"
     assert relaxed > busy + 0.1, (relaxed, busy)
+    inlet = StreamInlet(resolve_byprop("name", "focusloop-p01-markers", timeout=PATIENCE_S)[0])
+    inlet.open_stream(PATIENCE_S)
     serve.http.put("/v1/streams/p01/simulator", json={"attention": 0.0}).raise_for_status()
+    text, stamp_s = inlet.pull_sample(timeout=PATIENCE_S)
+    assert text is not None
+    marker = json.loads(text[0])
+    assert (marker["type"], marker["rewarded"], marker["t_lsl_s"]) == ("neurofeedback", True, pytest.approx(stamp_s))
     rewarded = heard(serve, client, rewarded=True)
     assert rewarded["valid"] is True
     assert serve.http.get(PATH).json()["rewards"] >= rewarded["rewards"] >= 1
