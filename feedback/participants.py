@@ -22,7 +22,7 @@ from feedback.certificates import CertificateStore
 from feedback.controller import Controller, ControllerSettings
 from feedback.controllers import Controllers
 from feedback.guided import GuidedRun, Plan
-from feedback.outlets.port import EventOutlet, Outlet
+from feedback.outlets.port import Outlet
 from feedback.participant import Participant, describe_certificate
 from feedback.proposer import Proposer
 from feedback.scoring import ScoringSink
@@ -31,6 +31,7 @@ from feedback.service.metrics import Metrics
 from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
 from feedback.service.trial_clock import Stamp
 from feedback.session_keeper import SessionKeeper
+from feedback.sessions.recorder import ParticipantRecorder
 from feedback.trial_desk import TrialDesk, moment
 from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
@@ -74,10 +75,9 @@ class LiveParticipants:
         self._config = config
         self._metrics = metrics
         self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
-        self._event_outlets = [one for one in outlets if isinstance(one, EventOutlet)]
         self._controllers = Controllers(self._journal, self._tell)
         self._proposer = Proposer(self._tell, self._baseline_age_s)
-        self._desk = TrialDesk(self._controllers, self._proposer, self._journal, self._tell)
+        self._desk = TrialDesk(self._controllers, self._proposer, self._journal, self._tell, self._recorder)
         self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers, self._proposer)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._certificates = CertificateStore(config.service.data_dir / "certificates")
@@ -86,7 +86,7 @@ class LiveParticipants:
         self._assembly = Assembly(config.service, self._store, self._certificates, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
         self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
-        self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics)
+        self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics, self._journal.of_session)
         self._boot: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
@@ -155,8 +155,8 @@ class LiveParticipants:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        await asyncio.to_thread(self._journal.close)  # first: what it has yet to write belongs into the recordings
         await self._keeper.close()
-        await asyncio.to_thread(self._journal.close)
         self._measurer.shutdown(wait=False, cancel_futures=True)
         for outlet in self._outlets:
             outlet.close()
@@ -409,10 +409,12 @@ class LiveParticipants:
         if person is not None:
             person.note_internal_error(place, error)
 
-    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
-        self._sink.publish(stream, topic, fields)
-        for outlet in self._event_outlets:
-            outlet.on_event(stream, topic, fields)
+    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> int:
+        return self._sink.tell_event(stream, topic, fields)
+
+    def _recorder(self, stream: str) -> ParticipantRecorder | None:
+        person = self._people.get(stream)
+        return person.recorder if person is not None else None
 
     def _baseline_age_s(self, stream: str) -> float | None:
         scorer = self._person(stream).scorer

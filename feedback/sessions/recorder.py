@@ -14,6 +14,7 @@ import numpy as np
 from bci.types import Chunk, StreamSpec
 from feedback.sessions.database import SessionRow
 from inference.baseline import Baseline
+from inference.personal.certificate import Certificate
 from inference.scorer import StreamScorer
 from inference.types import REASONS
 from streaming.recording.session import SessionFile, Track
@@ -61,6 +62,7 @@ class ParticipantRecorder:
         self._first_s: float | None = None
         self._last_s = 0.0
         self._baseline: Baseline | None = None
+        self._certificate: Certificate | None = None
         self._paused = False
         self.spec: StreamSpec | None = None
         self.problem: str | None = None
@@ -139,6 +141,10 @@ class ParticipantRecorder:
         """Note what this frame is scored with, where it is not what the one before was."""
         if scorer.baseline is not self._baseline:
             self._tell_baseline(scorer.baseline, frame.end_s)
+        if scorer.certificate is not self._certificate:
+            self._certificate = certificate = scorer.certificate
+            told = certificate.model_dump(mode="json") if certificate is not None else None
+            self._note({"type": "certificate", "certificate": told}, frame.end_s)
         if scorer.paused is not self._paused:
             self._paused = scorer.paused
             self._note({"type": "paused", "paused": scorer.paused}, frame.end_s)
@@ -205,14 +211,11 @@ class ParticipantRecorder:
 
     # What became of what the file was given; on the writer's thread
 
-    def on_disk(self, receipts: Sequence[object]) -> None:
-        """Hear of what nobody here waits for."""
-
-    def on_trouble(self, problem: str | None, receipts: Sequence[object]) -> None:
+    def on_trouble(self, problem: str | None) -> None:
         """Remember it: the next status says it."""
         self.problem = problem
 
-    def on_lost(self, problem: str, receipts: Sequence[object]) -> None:
+    def on_lost(self, problem: str) -> None:
         """Remember it; the keeper begins another recording."""
         self.problem = problem
 

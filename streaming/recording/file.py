@@ -103,11 +103,6 @@ class AppendOnlyFile:
             raise RecordingError(msg) from error
         self._synced = self.size
 
-    @property
-    def synced(self) -> bool:
-        """True where everything written is on the disk itself."""
-        return self._synced == self.size
-
     def close(self) -> None:
         """Let go of the file; may be called twice."""
         if self._descriptor >= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import ParseError, fromstring
@@ -93,8 +93,20 @@ def inspect(path: Path) -> Content:
         return _inspect(content, size)
 
 
-def repair(path: Path) -> Content:
+Late = Callable[[], Mapping[str, Sequence[tuple[float, str]]]]
+"""Gives stamps and texts by the kind of their stream."""
+
+
+def repair(path: Path, late: Late = dict) -> Content:
     """Cut off what is not whole and add the footers that are missing; a repaired or closed file stays as it is.
+
+    Parameters
+    ----------
+    path
+        The file.
+    late
+        Asked, where something was missing, once the file holds whole chunks only: what else belongs into its streams of
+        texts.
 
     Returns
     -------
@@ -111,6 +123,9 @@ def repair(path: Path) -> Content:
     found = inspect(path)
     if found.closed:
         return found
+    if found.end < found.size:
+        os.truncate(path, found.end)
+    added = b"".join(_added(found, kind, rows) for kind, rows in late().items())
     footers = b"".join(
         xdf.stream_footer(
             number,
@@ -125,12 +140,23 @@ def repair(path: Path) -> Content:
         if not stream.footer
     )
     with path.open("r+b") as file:
-        file.truncate(found.end)
         file.seek(found.end)
-        file.write(footers)
+        file.write(added + footers)
         file.flush()
         os.fsync(file.fileno())
     return found
+
+
+def _added(found: Content, kind: str, rows: Sequence[tuple[float, str]]) -> bytes:
+    """Encode what came late for the open stream of a kind, and count it."""
+    open_ones = [(n, s) for n, s in found.streams.items() if s.kind == kind and not s.footer]
+    if not open_ones or not rows:
+        return b""
+    number, stream = open_ones[0]
+    stamps_s = [stamp_s for stamp_s, _ in rows]
+    stream.samples += len(rows)
+    stream.first_s, stream.last_s = stamps_s[0] if stream.first_s is None else stream.first_s, stamps_s[-1]
+    return xdf.texts(number, stamps_s, [(text,) for _, text in rows])
 
 
 def _inspect(content: mmap.mmap, size: int) -> Content:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,31 +55,25 @@ class Remembering:
     """A `FileListener` that keeps what it was told, in order."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str | None, tuple[object, ...]]] = []
+        self.told: list[tuple[str, str | None]] = []
         self.changed = threading.Condition()
 
-    def _note(self, what: str, problem: str | None, receipts: Sequence[object]) -> None:
+    def _note(self, what: str, problem: str | None) -> None:
         with self.changed:
-            self.told.append((what, problem, tuple(receipts)))
+            self.told.append((what, problem))
             self.changed.notify_all()
 
-    def on_disk(self, receipts: Sequence[object]) -> None:
-        self._note("disk", None, receipts)
+    def on_trouble(self, problem: str | None) -> None:
+        self._note("over" if problem is None else "trouble", problem)
 
-    def on_trouble(self, problem: str | None, receipts: Sequence[object]) -> None:
-        self._note("trouble", problem, receipts)
+    def on_lost(self, problem: str) -> None:
+        self._note("lost", problem)
 
-    def on_lost(self, problem: str, receipts: Sequence[object]) -> None:
-        self._note("lost", problem, receipts)
-
-    def wait_for(self, what: str) -> tuple[str, str | None, tuple[object, ...]]:
+    def wait_for(self, what: str) -> str | None:
+        """Wait for `trouble`, its end (`over`) or `lost`; gives the problem that was told first."""
         with self.changed:
             assert self.changed.wait_for(lambda: any(t[0] == what for t in self.told), 10.0), self.told
-            return next(t for t in self.told if t[0] == what)
-
-    @property
-    def on_the_disk(self) -> list[object]:
-        return [r for what, _, receipts in self.told if what == "disk" for r in receipts]
+            return next(problem for told, problem in self.told if told == what)
 
 
 def new_session(folder: Path, listener: Remembering | None = None, **more: Any) -> SessionFile:  # noqa: ANN401 - passed on
