@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 import orjson
 
 from bci.errors import ConflictError, FileFormatError
+from feedback.loop.trial_journal import KeptTrial
 from feedback.sessions.database import SessionDatabase, SessionRow
-from feedback.trial_journal import KeptTrial
 from streaming.recording.repair import Content, repair
 from streaming.recording.tracks import TRIALS, read_messages, read_scores
 
