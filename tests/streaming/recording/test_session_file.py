@@ -207,6 +207,21 @@ def test_a_session_without_a_sample_is_a_file_with_empty_streams(tmp_path: Path)
     assert inspect(tmp_path / "s.xdf").closed
 
 
+def test_what_came_late_is_added_to_a_file_that_was_cut_off_and_to_no_other(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    fill(session)
+    session.write()
+    session.abandon("killed")
+    path = tmp_path / "s.xdf"
+    found = repair(path, lambda: {"Trials": [(50.0, '{"trial":50}')]})
+    assert [s.samples for s in found.streams.values() if s.kind == "Trials"] == [21]
+    loaded = load(path)["p01 trials"]
+    assert loaded["time_series"][-1] == ['{"trial":50}']
+    assert loaded["footer"]["info"]["sample_count"] == ["21"]
+    repair(path, lambda: {"Trials": [(51.0, '{"trial":51}')]})
+    assert len(load(path)["p01 trials"]["time_series"]) == 21
+
+
 def test_more_than_may_wait_stops_the_recording_and_says_so(tmp_path: Path) -> None:
     session = new_session(tmp_path, held_bytes=4000)
     taken = [session.chunk(chunk) for chunk in chunks(40)]
