@@ -176,7 +176,11 @@ def _compare(
                 found.problems.append(f"{row['file']}: {type(error).__name__}: {error}")
                 continue
             found.opened += 1
-            _compare_samples(found, content, one, pushed[stream_number])
+            if "EEG" in content:
+                _compare_samples(found, content, one, pushed[stream_number])
+            else:
+                began_s = [at_s for _, at_s in one.messages.get((stream, "focus"), ())]
+                found.miss("samples", one.killed_s - min(began_s, default=one.killed_s))
             _compare_messages(found, content, one, stream)
             for message in _messages(content["Trials"]):
                 in_files[f"{message['run']}/{message['trial']}"] += 1
@@ -196,6 +200,8 @@ def _open(path: Path) -> dict[str, Any]:
 
     streams, _ = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
     content = {stream["info"]["type"][0]: stream for stream in streams}
+    if "EEG" not in content:
+        return content  # killed before its first write
     values = np.asarray(content["EEG"]["time_series"])
     channels = content["EEG"]["info"]["desc"][0]["channels"][0]["channel"]
     info = mne.create_info([channel["label"][0] for channel in channels], 250.0, "eeg", verbose="error")

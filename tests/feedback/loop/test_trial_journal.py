@@ -129,7 +129,8 @@ def test_the_trials_of_a_session_are_found_and_a_file_of_before_sessions_were_ke
     with sqlite3.connect(path) as old:
         old.execute(
             "CREATE TABLE trials (stream TEXT NOT NULL, run TEXT NOT NULL, trial INTEGER NOT NULL, "
-            "t_unix_s REAL NOT NULL, t_lsl_s REAL NOT NULL, uncertainty_s REAL, stamped TEXT NOT NULL, message TEXT NOT NULL, "
+            "t_unix_s REAL NOT NULL, t_lsl_s REAL NOT NULL, uncertainty_s REAL, "
+            "stamped TEXT NOT NULL, message TEXT NOT NULL, "
             "PRIMARY KEY (stream, run, trial)) WITHOUT ROWID"
         )
         old.execute("INSERT INTO trials VALUES ('p01', 'r', 0, 1.0, 2.0, NULL, 'arrival', '{}')")
