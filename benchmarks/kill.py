@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks.children import Service, outlets, service
 from benchmarks.kill_client import Client, Heard
 from benchmarks.latency import read_log
+from benchmarks.outlets import eeg_like, first_row
 from benchmarks.surroundings import find_models_dir, private_lsl_world
 from benchmarks.table import Row, Setting
 
@@ -31,11 +32,12 @@ STREAMS = ("p00", "p01", "p02")
 KINDS = {"focus": "Focus-Scores", "marker": "Markers", "quality": "Focus-Quality"}
 """Topics whose messages carry a number, and where a recording has them."""
 
+RATE_HZ = 250.0
 LONGEST_S = 4.0
 ALLOWED_S = 1.0
 PUSHED_SAMPLES = 10
-NEAR_S = 1e-4
-"""Stamps of a chunk are counted back from its last one: the last bits are the sender's."""
+NEAR_PUSHES = 3
+"""The first sample of a recording is of one of so many pushes beside its stamp, which was smoothed on the way."""
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Found:
     missing_s
         The most that was missing at the end of any recording, by kind of stream.
     lost_pushes
-        Pushes of the outlets between the first and last sample of a recording that it does not have.
+        Of the outlets, within a recording: what differs from an unbroken run of what they sent, in pushes.
     acknowledged, in_journal, in_recordings, doubled
         Trials: acknowledged, those of them on disk, those of them in a recording, and how many are in recordings more
         than once.
@@ -177,7 +179,7 @@ def _compare(
                 continue
             found.opened += 1
             if "EEG" in content:
-                _compare_samples(found, content, one, pushed[stream_number])
+                _compare_samples(found, content, one, stream_number, pushed[stream_number])
             else:
                 began_s = [at_s for _, at_s in one.messages.get((stream, "focus"), ())]
                 found.miss("samples", one.killed_s - min(began_s, default=one.killed_s))
@@ -210,11 +212,29 @@ def _open(path: Path) -> dict[str, Any]:
     return content
 
 
-def _compare_samples(found: Found, content: dict[str, Any], heard: Heard, pushed_s: np.ndarray) -> None:
+def _compare_samples(found: Found, content: dict[str, Any], heard: Heard, stream: int, pushed_s: np.ndarray) -> None:
     stamps_s = np.asarray(content["EEG"]["time_stamps"])
     found.miss("samples", heard.killed_s - float(stamps_s[-1]))
-    inside = pushed_s[(pushed_s >= stamps_s[0]) & (pushed_s <= stamps_s[-1] - NEAR_S)]
-    found.lost_pushes += max(0, PUSHED_SAMPLES * len(inside) - len(stamps_s)) // PUSHED_SAMPLES
+    found.lost_pushes += _lost_pushes(np.asarray(content["EEG"]["time_series"]), stream, stamps_s[0], pushed_s)
+
+
+def _lost_pushes(values: np.ndarray, stream: int, first_s: float, pushed_s: np.ndarray) -> int:
+    """Count the pushes that an unbroken run of what the outlet sent, from the first sample on, has beyond these."""
+    sent = eeg_like(RATE_HZ, values.shape[1])
+    near = int(np.searchsorted(pushed_s, first_s))
+    turns = np.arange(max(0, near - NEAR_PUSHES), near + NEAR_PUSHES + len(values) // PUSHED_SAMPLES + 1)
+    expected = np.concatenate(
+        [
+            sent[at : at + PUSHED_SAMPLES]
+            for at in (first_row(int(turn), stream, PUSHED_SAMPLES, len(sent)) for turn in turns)
+        ]
+    )
+    begins = np.flatnonzero((expected[: 2 * NEAR_PUSHES * PUSHED_SAMPLES] == values[0]).all(axis=1))
+    if not len(begins):
+        return len(values) // PUSHED_SAMPLES
+    expected = expected[begins[0] : begins[0] + len(values)]
+    differs = (expected != values).any(axis=1)
+    return -(-int(differs.sum()) // PUSHED_SAMPLES)
 
 
 def _compare_messages(found: Found, content: dict[str, Any], heard: Heard, stream: str) -> None:
