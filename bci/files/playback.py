@@ -86,9 +86,9 @@ class NotedOnTheWay:
         last = len(recording) - 1
         beside = np.minimum(np.searchsorted(as_recorded_s, at_s), last)
         moved_s = playback.stamps_s[beside] - recording.stamps_s[beside]
-        self._told: list[Noted] = [
-            Noted(float(when_s), one.said) for when_s, one in zip(at_s + moved_s, told, strict=True)
-        ]
+        # What was noted after the last sample is told with it: no later one will come.
+        told_s = np.minimum(at_s + moved_s, playback.stamps_s.max())
+        self._told: list[Noted] = [Noted(float(when_s), one.said) for when_s, one in zip(told_s, told, strict=True)]
         given = np.minimum(np.searchsorted(as_recorded_s, at_s - NOTED_AHEAD_S), last)
         self._at = np.maximum.accumulate(given)
 

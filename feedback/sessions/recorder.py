@@ -17,6 +17,7 @@ from inference.baseline import Baseline
 from inference.personal.certificate import Certificate
 from inference.scorer import StreamScorer
 from inference.types import REASONS
+from streaming.recording.length import SignalLength
 from streaming.recording.session import SessionFile, Track
 from streaming.recording.tracks import session_tracks
 from streaming.recording.writer import RecordingWriter
@@ -60,7 +61,7 @@ class ParticipantRecorder:
         self._writer = writer
         self._ages = np.zeros(len(_AGE_EDGES_MS), np.uint32)
         self._samples = self._lost = self._scores = self._valid = 0
-        self._first_s: float | None = None
+        self._length = SignalLength()
         self._last_s = 0.0
         self._baseline: Baseline | None = None
         self._certificate: Certificate | None = None
@@ -133,9 +134,8 @@ class ParticipantRecorder:
         if not n:
             return
         self._samples += n
-        if self._first_s is None:
-            self._first_s = float(chunk.timestamps_s[0])
-        self._last_s = float(chunk.timestamps_s[-1])
+        first_s, self._last_s = float(chunk.timestamps_s[0]), float(chunk.timestamps_s[-1])
+        self._length.add(first_s, self._last_s)
         self._file.chunk(chunk)
 
     def frame(self, frame: FeatureFrame, scorer: StreamScorer) -> None:
@@ -176,7 +176,7 @@ class ParticipantRecorder:
         return replace(
             self._row,
             problem=self.problem,
-            length_s=self._last_s - self._first_s if self._first_s is not None else 0.0,
+            length_s=self._length.seconds,
             scores=self._scores,
             valid_scores=self._valid,
             samples=self._samples,

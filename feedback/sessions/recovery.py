@@ -80,7 +80,6 @@ def found_again(database: SessionDatabase, folder: Path, trials_of: TrialsOf) ->
 
 def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     raw = [s for s in content.streams.values() if not s.kind.startswith(_OURS) and s.number_format != "string"]
-    spans = [(s.first_s, s.last_s) for s in raw if s.first_s is not None and s.last_s is not None]
     scores = read_scores(path)
     problems = [row.problem]
     lost = content.size - content.end
@@ -91,7 +90,7 @@ def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     return replace(
         row,
         problem=_joined(*problems),
-        length_s=max((last - first for first, last in spans), default=0.0),
+        length_s=max((s.length.seconds for s in raw), default=0.0),
         scores=len(scores.stamps_s),
         valid_scores=int(scores.column("valid").sum()),
         samples=sum(s.samples for s in raw),

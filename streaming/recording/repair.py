@@ -12,6 +12,7 @@ from xml.etree.ElementTree import ParseError, fromstring
 
 from bci.errors import FileFormatError
 from streaming.recording import xdf
+from streaming.recording.length import SignalLength
 
 _SIZES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "double64": 8}
 _HEAD = struct.Struct("<HI")
@@ -31,6 +32,8 @@ class StreamContent:
         How many.
     first_s, last_s
         Stamps of the first and the last one; None where there is none.
+    length
+        From the first to the last.
     footer
         True where it was closed properly.
     """
@@ -42,6 +45,7 @@ class StreamContent:
     samples: int = 0
     first_s: float | None = None
     last_s: float | None = None
+    length: SignalLength = field(default_factory=SignalLength)
     footer: bool = False
 
 
@@ -242,6 +246,7 @@ def _count(content: mmap.mmap, body: int, end: int, stream: StreamContent) -> bo
     stream.samples += n
     stream.first_s = stamps[0] if stream.first_s is None else stream.first_s
     stream.last_s = stamps[1]
+    stream.length.add(*stamps)
     return True
 
 

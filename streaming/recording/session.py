@@ -350,7 +350,12 @@ class SessionFile:
             fields, self._new_fields = self._new_fields, {}
         for name, text in fields.items():
             at, width = self._places[name]
-            self._file.overwrite(at, _escaped(text, width))
+            try:
+                self._file.overwrite(at, _escaped(text, width))
+            except RecordingError:
+                with self._lock:  # offered again with what waits; what came meanwhile is newer
+                    self._new_fields = {**fields, **self._new_fields}
+                raise
 
 
 def _place(header: bytes, name: str, width: int) -> int:

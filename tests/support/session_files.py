@@ -103,3 +103,36 @@ class Disk:
         taken = self._write(descriptor, memoryview(content)[: self.room])
         self.room -= taken
         return taken
+
+
+class Failing:
+    """Stands before each call by which a recording reaches the disk: the n-th is refused, a write half done."""
+
+    CALLS = ("write", "ftruncate", "lseek", "fdatasync", "fsync")
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._left = 0
+        for name in self.CALLS:
+            patch.setattr(f"streaming.recording.file.os.{name}", self._instead_of(name))
+
+    @property
+    def failed(self) -> bool:
+        """True once the call that was to fail has come."""
+        return self._left <= 0
+
+    def fail_at(self, n: int) -> None:
+        """Refuse the n-th call from now on."""
+        self._left = n
+
+    def _instead_of(self, name: str) -> Callable[..., Any]:
+        call: Callable[..., Any] = getattr(os, name)
+
+        def called(descriptor: int, *arguments: Any) -> Any:  # noqa: ANN401 - as os has them
+            self._left -= 1
+            if self._left != 0:
+                return call(descriptor, *arguments)
+            if name == "write":
+                call(descriptor, memoryview(arguments[0])[: len(arguments[0]) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        return called

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from session_files import Disk, Remembering, chunks, load, new_session, spec
+from session_files import Disk, Failing, Remembering, chunks, load, new_session, spec
 
+from bci.files import read_recording
+from bci.types import Chunk
 from streaming.recording.file import RecordingError, RecordingLostError
 from streaming.recording.repair import inspect, repair
 from streaming.recording.session import SessionFile
@@ -151,6 +153,68 @@ def test_a_disk_that_is_full_at_any_byte_loses_and_doubles_nothing(
         if not hindered:
             break
     assert stopped > 20
+
+
+def test_any_call_that_fails_once_is_a_sentence_and_loses_and_doubles_nothing(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing, making shorter, seeking and syncing: the n-th call is refused, for each n until none is left."""
+    disk, said = Failing(monkeypatch), list[str]()
+    for n in count(1):
+        folder = tmp_path_factory.mktemp("nth")
+        disk.fail_at(n)
+        try:
+            session = new_session(folder)
+        except RecordingError as error:
+            said.append(str(error))
+            assert not list(folder.iterdir()), "what could not be begun leaves nothing behind"
+            continue
+        for number, chunk in enumerate(chunks(3)):
+            session.chunk(chunk)
+            session.add("trials", float(number), {"trial": number})
+            session.set_field("latency_p50_ms", f"{number}.5")
+            for _ in range(2):
+                try:
+                    session.write()
+                    session.sync()
+                except RecordingError as error:
+                    said.append(str(error))
+                    session.hold(error)
+        try:
+            session.finish()
+        except RecordingError as error:
+            session.abandon(str(error))
+            assert repair(folder / "s.xdf").damaged == 0
+        assert inspect(folder / "s.xdf").closed
+        loaded = load(folder / "s.xdf")
+        np.testing.assert_array_equal(loaded["Cap"]["time_series"], np.concatenate([c.data for c in chunks(3)]))
+        assert loaded["p01 trials"]["time_series"] == [[f'{{"trial":{number}}}'] for number in range(3)]
+        assert loaded[""]["focusloop"][0]["latency_p50_ms"][0].strip() == "2.5"
+        if not disk.failed:
+            break
+    assert len(said) > 12
+    assert all("No space left" in sentence for sentence in said)
+
+
+def test_twelve_hours_are_a_file_and_no_more_in_memory_than_a_second(tmp_path: Path) -> None:
+    of = spec(2, rate_hz=25.0)
+    session = new_session(tmp_path)
+    held = 0
+    noise_uv = np.random.default_rng(1).normal(0.0, 10.0, (150, 2)).astype(np.float32)
+    for number in range(12 * 600):  # chunks of six seconds
+        stamps_s = 100.0 + (150 * number + np.arange(150)) / 25.0
+        session.chunk(Chunk(of, noise_uv + number % 100, stamps_s, 150 * number))
+        session.add("scores", stamps_s[-1], (0.5, 1.0))
+        session.write()
+        held = max(held, session._held + len(session._pending))
+    session.finish()
+    assert held == 0
+    recording = read_recording(tmp_path / "s.xdf")
+    assert len(recording) == 12 * 3600 * 25
+    assert recording.duration_s == pytest.approx(12 * 3600, abs=0.1)
+    found = inspect(tmp_path / "s.xdf")
+    assert found.closed
+    assert {s.samples for s in found.streams.values() if s.name == "p01 scores"} == {7200}
 
 
 def test_a_disk_that_stays_full_leaves_a_file_that_can_be_repaired(
