@@ -181,8 +181,7 @@ def _compare(
             if "EEG" in content:
                 _compare_samples(found, content, one, stream_number, pushed[stream_number])
             else:
-                began_s = [at_s for _, at_s in one.messages.get((stream, "focus"), ())]
-                found.miss("samples", one.killed_s - min(began_s, default=one.killed_s))
+                found.miss("samples", one.killed_s - one.began_s[stream])
             _compare_messages(found, content, one, stream)
             for message in _messages(content["Trials"]):
                 in_files[f"{message['run']}/{message['trial']}"] += 1

@@ -32,12 +32,15 @@ class Heard:
         Trials that were sent and not acknowledged, as they were sent.
     killed_s
         When the service was killed, LSL clock.
+    began_s
+        By stream: when the first score of its samples was heard.
     """
 
     messages: dict[tuple[str, str], list[tuple[int, float]]] = field(default_factory=dict)
     acknowledged: list[str] = field(default_factory=list)
     unanswered: dict[str, str] = field(default_factory=dict)
     killed_s: float = 0.0
+    began_s: dict[str, float] = field(default_factory=dict)
 
 
 class Client(threading.Thread):
@@ -111,6 +114,7 @@ class Client(threading.Thread):
         if kind != "focus" or message["t_lsl_s"] is None:
             return
         self._silent.discard(message["stream"])
+        self.heard.began_s.setdefault(message["stream"], self.now_s())
         if not self._silent:
             self._everyone.set()
         if self._run and self._playing.is_set():
