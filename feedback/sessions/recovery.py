@@ -85,6 +85,8 @@ def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     lost = content.size - content.end
     if not content.closed:
         problems.append("interrupted" + (f"; {lost} bytes that were not whole were cut off" if lost else ""))
+    elif row.problem is None:
+        problems.append("its end was not noted")
     if content.damaged:
         problems.append(f"{content.damaged} bytes in its middle are damaged")
     return replace(

@@ -168,3 +168,31 @@ def test_a_limit_that_is_reached_is_said_and_the_scores_go_on(tmp_path: Path) ->
     assert service.exit_code == 0
     (row,) = sessions_of(tmp_path)
     assert row["state"] == "recovered"
+
+
+def test_a_recording_that_is_deleted_or_shortened_is_said_and_another_one_begins(tmp_path: Path) -> None:
+    sources = [f"{one}=simulator:manual?seed={seed}" for seed, one in enumerate(("p01", "p02"), start=3)]
+    with Serve(tmp_path, *sources) as service, service.talk() as client:
+        client.subscribe("focus")
+        before = {}
+        for one in ("p01", "p02"):
+            service.first(client, lambda m, one=one: m["stream"] == one and m.get("recorded"), "a recorded score")
+            before[one] = service.http.get(f"/v1/streams/{one}").json()["recording"]["session"]
+        (tmp_path / "sessions" / f"{before['p01']}.xdf").unlink()
+        os.truncate(tmp_path / "sessions" / f"{before['p02']}.xdf", 20_000)
+
+        def others_are_recorded() -> bool:
+            now = [service.http.get(f"/v1/streams/{one}").json()["recording"] for one in before]
+            return all(
+                one is not None and one["problem"] is None and one["session"] != old
+                for one, old in zip(now, before.values(), strict=True)
+            )
+
+        service.until(others_are_recorded, "recorded again")
+        for one in before:
+            service.first(client, lambda m, one=one: m["stream"] == one and m.get("recorded"), "a recorded score")
+    rows = {row["id"]: row for row in sessions_of(tmp_path)}
+    assert sorted(row["state"] for row in rows.values()) == ["complete", "complete", "recovered", "recovered"]
+    assert "was deleted" in rows[before["p01"]]["problem"]
+    assert "changed underneath" in rows[before["p02"]]["problem"]
+    streams_of(tmp_path / "sessions" / rows[before["p02"]]["file"])
