@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +112,22 @@ class SourceClock:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """What a recording says beside its samples: an event, or how they were scored.
+
+    Parameters
+    ----------
+    at_s
+        Seconds, by the clock of the stamps beside it.
+    said
+        The message; its `type` is `marker`, `trial`, `baseline`, `certificate` or `paused`.
+    """
+
+    at_s: float
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive samples of one stream as they came, on the host's LSL clock.
 
@@ -128,6 +145,8 @@ class Chunk:
         where samples were lost; without a counter it is contiguous.
     clock
         The source's own stamps, where they are of another clock than the host's.
+    noted
+        What a recording that is played says of these samples and of those up to half a second later; oldest first.
     """
 
     spec: StreamSpec
@@ -135,6 +154,7 @@ class Chunk:
     timestamps_s: Timestamps
     first_sample: int
     clock: SourceClock | None = None
+    noted: tuple[Noted, ...] = ()
 
     def __post_init__(self) -> None:
         """Hand the arrays on read-only, and refuse shapes that do not fit the specification."""

@@ -24,6 +24,8 @@ NAMES = (
     "hop_cost",
     "model_cost",
     "many_streams",
+    "recording_cost",
+    "kill",
     "subscribers",
     "startup",
     "flat_memory",

@@ -100,6 +100,12 @@ class Service:
         times = self.process.cpu_times()
         return times.user + times.system
 
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Ask something over HTTP."""
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {TOKEN}"})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60.0) as answer:  # noqa: S310 - our own service
+            return json.load(answer)
+
     def post(self, path: str, body: dict[str, Any]) -> None:
         """Say something over HTTP; see `put`."""
         self.put(path, body, method="POST")
@@ -126,7 +132,12 @@ class Service:
 
 @contextmanager
 def service(
-    folder: Path, models_dir: Path, *sources: str, core: int | None = None, cache: Path | None = None
+    folder: Path,
+    models_dir: Path,
+    *sources: str,
+    options: Sequence[str] = (),
+    core: int | None = None,
+    cache: Path | None = None,
 ) -> Generator[Service]:
     """Run `focusloop serve` until the block ends.
 
@@ -138,6 +149,8 @@ def service(
         Where its model is.
     sources
         `[ID=]URI`, as on the command line.
+    options
+        Further ones of `serve`.
     core
         It stays on that one.
     cache
@@ -150,7 +163,7 @@ def service(
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [*pin(core), sys.executable, "-m", "feedback.cli.main", "serve", "--port", "0", "--token", TOKEN]
-    command += ["--data-dir", str(folder), "--models-dir", str(models_dir)]
+    command += ["--data-dir", str(folder), "--models-dir", str(models_dir), *options]
     for source in sources:
         command += ["--source", source]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)} if cache is not None else None

@@ -43,6 +43,11 @@ def open_outlet(number: int, channels: int, rate_hz: float) -> pylsl.StreamOutle
     return pylsl.StreamOutlet(info)
 
 
+def first_row(turn: int, stream: int, size: int, rows: int) -> int:
+    """Say with which row of the samples a push of a stream begins."""
+    return ((turn + 37 * stream) * size) % (rows - size)
+
+
 def main() -> None:
     path, streams, channels, rate_hz, chunk = sys.argv[1], *map(float, sys.argv[2:6])
     n, size = int(streams), int(chunk)
@@ -65,7 +70,7 @@ def main() -> None:
             wait_s = begin_s + (turn + stream / n) * period_s - pylsl.local_clock()
             if wait_s > 0.0:
                 time.sleep(wait_s)
-            at = ((turn + 37 * stream) * size) % (len(samples) - size)
+            at = first_row(turn, stream, size, len(samples))
             stamp_s = pylsl.local_clock()
             if size == 1:
                 outlets[stream].push_sample(samples[at], stamp_s)

@@ -14,6 +14,7 @@ from bci.uri import SourceUri
 from feedback.calibration import CalibrationRun
 from feedback.display import DisplayTap
 from feedback.guided import GuidedRun
+from feedback.played import Played
 from feedback.sessions.recorder import ParticipantRecorder
 from inference.baseline import Baseline
 from inference.batch import BatchScorer
@@ -71,6 +72,8 @@ class Participant:
     recording_told: dict[str, Any] | None = None
     """As the last status had it."""
     paused: bool = False
+    played: Played | None = None
+    """What its recording says, where it is one that says something."""
     notes: list[str] = field(default_factory=list)
     newest_s: float | None = None
     """Stamp of the newest sample that came, LSL clock."""
@@ -181,6 +184,11 @@ class Participant:
         from bci.sources.simulator import ManualSimulator  # it takes time that a service without it does not have
 
         return self.source if isinstance(self.source, ManualSimulator) else None
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence for the view, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def start_over(self, source: Source) -> None:
         """Forget the headset: this source has not been opened, and nothing has come from it yet."""

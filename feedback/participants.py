@@ -17,7 +17,7 @@ from feedback.baselines import BaselineStore
 from feedback.calibrations import LiveCalibrations
 from feedback.certificates import CertificateStore
 from feedback.loop.closed_loop import ClosedLoop
-from feedback.outlets.port import EventOutlet, Outlet
+from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
@@ -58,7 +58,6 @@ class LiveParticipants:
     def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
         self._config = config
         self._metrics = metrics
-        self._event_outlets = [one for one in outlets if isinstance(one, EventOutlet)]
         self.loop = ClosedLoop(config.service.data_dir, self._tell, self._say, self._person)
         self._outlets: tuple[Outlet, ...] = (*outlets, *self.loop.listeners)
         self._store = BaselineStore(config.service.data_dir / "baselines")
@@ -68,7 +67,7 @@ class LiveParticipants:
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
         self.calibrations = LiveCalibrations(self._person, self._sink, self._store, self._certificates)
         self._engine = Engine(self.loop.tap(self._sink), hop_s=HOP_S, report=self._defect, observe=metrics.observe)
-        self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics)
+        self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics, self.loop.trials_of)
         self._boot: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
@@ -130,8 +129,8 @@ class LiveParticipants:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
+        await asyncio.to_thread(self.loop.close)  # first: what it has yet to write belongs into the recordings
         await self._keeper.close()
-        await asyncio.to_thread(self.loop.close)
         self.calibrations.close()
         for outlet in self._outlets:
             outlet.close()
@@ -247,10 +246,8 @@ class LiveParticipants:
         if person is not None:
             person.note_internal_error(place, error)
 
-    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
-        self._sink.publish(stream, topic, fields)
-        for outlet in self._event_outlets:
-            outlet.on_event(stream, topic, fields)
+    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> int:
+        return self._sink.tell_event(stream, topic, fields)
 
     def _say(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
         self._sink.publish(stream, topic, fields, wake=False)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from bci.clock import ClockAnchor, lsl_now_s
@@ -15,8 +16,9 @@ from feedback.calibration import CalibrationRun
 from feedback.certificates import CertificateStore
 from feedback.guided import GuidedRun
 from feedback.messages import bands_fields, explanation_fields, focus_fields, quality_fields
-from feedback.outlets.port import Outlet
+from feedback.outlets.port import EventOutlet, Outlet
 from feedback.participant import Participant
+from feedback.played import Played
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from feedback.state_log import log_change
@@ -65,6 +67,7 @@ class ScoringSink:
         self._people = people
         self._metrics = metrics
         self._outlets = outlets
+        self._event_outlets = [one for one in outlets if isinstance(one, EventOutlet)]
         self._store = store
         self._certificates = certificates
         self._anchor = ClockAnchor.now()
@@ -87,10 +90,17 @@ class ScoringSink:
         if self.hub is None:
             return 0
         seq = self.hub.publish(stream, topic, fields, wake=wake)
-        if topic != "focus":
+        if topic not in ("focus", "trial"):  # a trial is recorded once it is in the journal
             person = self._people.get(stream)
             if person is not None and person.recorder is not None:
                 person.recorder.sent(topic, fields, seq, lsl_now_s())
+        return seq
+
+    def tell_event(self, stream: str, topic: str, fields: Mapping[str, Any]) -> int:
+        """Send what happened to everyone, LSL's markers among them; any thread. Gives its number."""
+        seq = self.publish(stream, topic, fields)
+        for outlet in self._event_outlets:
+            outlet.on_event(stream, topic, fields)
         return seq
 
     def tell_calibration(self, stream: str, run: CalibrationRun | GuidedRun) -> None:
@@ -101,6 +111,32 @@ class ScoringSink:
     def due(self, batch: Sequence[DueFrames]) -> dict[str, Exception]:
         """Score whatever fell due, in one model call for each model; an error stays with the stream it belongs to."""
         failures = self._catch_up()
+        while batch:
+            now, batch = self._until_next_change(batch, failures)
+            failures |= self._score(now)
+        return failures
+
+    def _until_next_change(
+        self, batch: Sequence[DueFrames], failures: dict[str, Exception]
+    ) -> tuple[Sequence[DueFrames], Sequence[DueFrames]]:
+        """Part what fell due where a recording that is played was scored in another way from some frame on."""
+        now, later = [], []
+        for item in batch:
+            person = self._people.get(item.stream_id)
+            n = len(item.frames)
+            if person is not None and person.played is not None and person.scorer is not None:
+                try:
+                    n = person.played.replay.begin(person.scorer, item.frames)
+                except Exception as error:
+                    failures[item.stream_id] = error
+                    continue
+            now.append(item if n == len(item.frames) else replace(item, frames=item.frames[:n]))
+            if n < len(item.frames):
+                later.append(replace(item, frames=item.frames[n:]))
+        return now, later
+
+    def _score(self, batch: Sequence[DueFrames]) -> dict[str, Exception]:
+        failures: dict[str, Exception] = {}
         begun = time.perf_counter()
         waiting: dict[BatchScorer, list[tuple[Participant, Due]]] = {}
         for item in batch:
@@ -199,12 +235,25 @@ class ScoringSink:
         person, hub = self._people.get(stream_id), self.hub
         if person is not None and person.recorder is not None:
             person.recorder.chunk(chunk)
+        if person is not None and (chunk.noted or person.played is not None):
+            self._play(person, chunk)
         if person is None or hub is None or person.display is None or not len(chunk):
             return
         if hub.wants(stream_id, "raw") and (fields := person.display.raw(chunk, self._anchor)):
             self.publish(stream_id, "raw", fields)
         if hub.wants(stream_id, "spectrum") and (fields := person.display.spectrum(chunk, self._anchor)):
             self.publish(stream_id, "spectrum", fields)
+
+    def _play(self, person: Participant, chunk: Chunk) -> None:
+        """Tell again what a recording that is played says of these samples."""
+        played = person.played = person.played or Played(person.note)
+        played.take(chunk)
+        if not len(chunk):
+            return
+        for topic, fields in played.due(float(chunk.timestamps_s[-1]), self._anchor):
+            seq = self.tell_event(person.id, topic, fields)
+            if topic == "trial" and person.recorder is not None:
+                person.recorder.sent(topic, fields, seq, fields["t_lsl_s"])
 
     def tick(self, now_s: float) -> dict[str, Exception]:
         """Say once a second that nothing comes, and why."""

@@ -17,6 +17,7 @@ from feedback.service.metrics import Metrics
 from feedback.sessions.catalogue import Sessions, SessionsError
 from feedback.sessions.database import DatabaseError, rows_as_json
 from feedback.sessions.header import recording_wish
+from feedback.sessions.recovery import TrialsOf
 from streaming.recording.file import RecordingError
 
 KEEP_EVERY_S = 5.0
@@ -41,6 +42,8 @@ class SessionKeeper:
         Has something done to a participant between two frames.
     metrics
         Shows what recordings take of the disk.
+    trials_of
+        Gives the trials that are on disk of a session.
     """
 
     def __init__(
@@ -49,8 +52,9 @@ class SessionKeeper:
         people: Mapping[str, Participant],
         on_worker: Callable[[str, Callable[[], None]], object],
         metrics: Metrics,
+        trials_of: TrialsOf,
     ) -> None:
-        self._config, self._people, self._on_worker = config, people, on_worker
+        self._config, self._people, self._on_worker, self._trials_of = config, people, on_worker, trials_of
         self._sessions: Sessions | None = None
         self._problem = "the service is starting"
         self._keeping: asyncio.Task[None] | None = None
@@ -124,7 +128,7 @@ class SessionKeeper:
     async def _open(self) -> None:
         try:
             self._sessions = await asyncio.to_thread(
-                Sessions, self._config.service.data_dir, recording_wish(self._config)
+                Sessions, self._config.service.data_dir, recording_wish(self._config), self._trials_of
             )
             await asyncio.to_thread(self._sessions.recover)
         except ConflictError:

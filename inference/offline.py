@@ -15,6 +15,7 @@ from bci.types import Channel, Chunk, StreamSpec
 from inference.baseline import Baseline, RestCollector, rebind
 from inference.batch import BatchScorer
 from inference.bundle import ModelBundle
+from inference.replay import Replay
 from inference.scorer import StreamScorer
 from inference.session import FocusSession
 from inference.types import FocusScore
@@ -101,6 +102,10 @@ def _chunks(recording: Recording, spec: StreamSpec, span: Span) -> Iterator[Chun
             yield Chunk(spec, chunk.data[keep], stamps[keep], first)
 
 
+def _nobody_listens(_sentence: str) -> None:
+    """Take a sentence that nobody asked for."""
+
+
 class RecordingScorer:
     """Scores recordings with one model.
 
@@ -155,19 +160,25 @@ class RecordingScorer:
         baseline: Baseline | None = None,
         force_baseline: bool = False,
         progress: Callable[[float], None] | None = None,
+        tell: Callable[[str], object] = _nobody_listens,
     ) -> Iterator[FocusScore]:
         """Score a recording, window by window, in the order of time.
+
+        A session of ours is scored with what it was scored with when it was live: its baselines from the moment when
+        they were taken, its pauses.
 
         Parameters
         ----------
         recording
             As read by `bci.files.read_recording`.
         baseline
-            Of the same person; the electrodes are matched by name.
+            Of the same person; the electrodes are matched by name. In place of those that a session of ours holds.
         force_baseline
             Score also where the eyes seem to be in the other state than in the baseline (for evaluation).
         progress
             Called with the seconds of signal done.
+        tell
+            Takes a sentence on each recorded baseline that is used, or cannot be.
 
         Yields
         ------
@@ -183,8 +194,14 @@ class RecordingScorer:
             scorer.use_baseline(rebind(baseline, scorer.owner))
             scorer.check_baseline = not force_baseline
         batch = BatchScorer(self._session)
+        replay = Replay(tell, baselines=baseline is None)
+        replay.take(recording.noted)
         for chunk in _chunks(recording, spec, Span()):
-            yield from batch.score([scorer.prepare(frame) for frame in pipeline.process(chunk)])
+            frames = list(pipeline.process(chunk))
+            while frames:
+                n = replay.begin(scorer, frames)
+                yield from batch.score([scorer.prepare(frame) for frame in frames[:n]])
+                del frames[:n]
             if progress is not None:
                 progress(float(chunk.timestamps_s[-1] - recording.stamps_s[0]))
 

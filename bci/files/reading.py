@@ -63,13 +63,10 @@ def read_recording(
             msg = f"{path}: {what}; give the path of a file ({FORMATS})"
             raise RecordingNotFoundError(msg)
         with _unpacked(path) as plain:
-            raw = _read(plain, path.name, stream)
+            raw = _read(plain, path, stream)
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror or error}); check that it is whole and that you may read it"
         raise FileFormatError(msg) from error
-    if stream is not None and not stream_matches(stream, raw.spec.name, raw.spec.source_id):
-        msg = f"{path}: holds one stream, '{raw.spec.name}', not '{stream}'; leave out stream="
-        raise RecordingNotFoundError(msg)
     if montage is not None:
         raw = dataclasses.replace(raw, spec=assign_montage(raw.spec, montage))
     if raw.spec.kind.casefold() == "eeg" and not any(c.kind == "eeg" for c in raw.spec.channels):
@@ -84,17 +81,25 @@ def stream_matches(wanted: str, name: str, source_id: str) -> bool:
     return wanted.casefold() in (name.casefold(), source_id.casefold())
 
 
-def _read(path: Path, name: str, stream: str | None) -> Recording:
-    # Readers are imported here: `mne` takes a second that nobody who reads a CSV should wait for.
+def _read(path: Path, called: Path, stream: str | None) -> Recording:
     with path.open("rb") as file:
         head = file.read(4096)
+    if head.startswith(b"XDF:") or (path.suffix.lower() == ".xdf" and head.strip()):
+        from bci.files.xdf import read_xdf
+
+        return read_xdf(path, called.name, stream)
+    raw = _read_only_stream(path, called.name, head)
+    if stream is not None and not stream_matches(stream, raw.spec.name, raw.spec.source_id):
+        msg = f"{called}: holds one stream, '{raw.spec.name}', not '{stream}'; leave out stream="
+        raise RecordingNotFoundError(msg)
+    return raw
+
+
+def _read_only_stream(path: Path, name: str, head: bytes) -> Recording:
+    # Readers are imported here: `mne` takes a second that nobody who reads a CSV should wait for.
     if not head.strip():
         msg = f"{name}: empty; expected {FORMATS}"
         raise FileFormatError(msg)
-    if head.startswith(b"XDF:") or path.suffix.lower() == ".xdf":
-        from bci.files.xdf import read_xdf
-
-        return read_xdf(path, name, stream)
     mne_format = _mne_format(path, head)
     if mne_format is not None:
         from bci.files.mne_formats import read_with_mne

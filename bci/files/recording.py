@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.types import Chunk, FloatSamples, StreamSpec, Timestamps
+from bci.types import Chunk, FloatSamples, Noted, StreamSpec, Timestamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,9 @@ class Recording:
         Samples with at least one value that was not finite or not a number, now NaN.
     clock_steps
         How often the sender's clock stepped while it was recorded.
+    noted
+        Of a session of ours: its trials, and how it was scored (baseline, certificate, pauses), in the order of time;
+        seconds since the first sample.
     """
 
     spec: StreamSpec
@@ -67,6 +70,7 @@ class Recording:
     started_unix_s: float | None = None
     repaired_samples: int = 0
     clock_steps: int = 0
+    noted: tuple[Noted, ...] = ()
 
     def __post_init__(self) -> None:
         """Hand the arrays on read-only."""

@@ -13,11 +13,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from bci.types import Channel, StreamSpec, Timestamps
+from bci.types import Channel, Noted, StreamSpec, Timestamps
 
 CLOCK_KIND = "Focus-Clock"
 CLOCK_CHANNELS = ("first_sample", "samples", "offset_s")
 """For each run of samples: the number of its first, how many there are, and what leads from their stamps to ours."""
+
+NOTED_KINDS = {"Focus-Session": frozenset({"baseline", "certificate", "paused"}), "Trials": frozenset({"trial"})}
+"""Streams of messages that a replay needs, and which of their messages."""
 
 Stream = Mapping[str, Any]
 """A stream as pyxdf gives it."""
@@ -79,12 +82,33 @@ def specification(stream: Stream) -> tuple[StreamSpec, int] | None:
 
 def marker_label(text: str) -> str:
     """Give the label of a marker of ours, which is a message in JSON; anyone else's text as it is."""
+    label = (_message(text) or {}).get("label")
+    return label if isinstance(label, str) else text
+
+
+def noted(streams: Sequence[Stream], start_s: float) -> tuple[Noted, ...]:
+    """Give the trials of a session of ours and what it was scored with, in the order of time, seconds since `start_s`.
+
+    Stamps of one moment keep the order in which they were written.
+    """
+    found: list[Noted] = []
+    for stream in streams:
+        wanted = NOTED_KINDS.get(stream["info"]["type"][0] or "", frozenset())
+        if not wanted or stream["info"]["channel_format"] != ["string"]:
+            continue
+        for stamp_s, row in zip(stream["time_stamps"], stream["time_series"], strict=True):
+            said = _message(row[0])
+            if said is not None and said.get("type") in wanted:
+                found.append(Noted(float(stamp_s) - start_s, said))
+    return tuple(sorted(found, key=lambda one: one.at_s))
+
+
+def _message(text: str) -> Mapping[str, Any] | None:
     try:
         said = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return text
-    label = said.get("label") if isinstance(said, dict) else None
-    return label if isinstance(label, str) else text
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def true_stamps(

@@ -117,6 +117,7 @@ def _replayed(
         markers=_markers([s for s in streams if text_of(s["info"], "type") == "Markers"], start_s),
         notes=tuple(notes),
         started_unix_s=_started(header),
+        noted=session_xdf.noted(streams, start_s),
     )
 
 

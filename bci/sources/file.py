@@ -9,7 +9,7 @@ import numpy as np
 
 from bci.clock import lsl_now_s
 from bci.errors import SourceEndedError, SourceError, UriError
-from bci.files.playback import Playback, schedule
+from bci.files.playback import NotedOnTheWay, Playback, schedule
 from bci.files.reading import read_recording
 from bci.files.recording import Recording, contiguous_until
 from bci.source import SourceStatus
@@ -62,6 +62,7 @@ class FileSource:
         self._spec: StreamSpec | None = None
         self._recording: Recording | None = None
         self._playback: Playback | None = None
+        self._noted: NotedOnTheWay | None = None
         self._rewind()
 
     @property
@@ -96,6 +97,7 @@ class FileSource:
             raise
         self._recording, self._spec = recording, recording.spec
         self._playback = schedule(recording) if self._speed else _as_recorded(recording)
+        self._noted = NotedOnTheWay(recording, self._playback)
         self._detail = "; ".join((*recording.notes, *filter(None, [self._playback.detail])))
         self._rewind()
         self._start_s = self._now_s()
@@ -137,7 +139,7 @@ class FileSource:
         """Stop playing and let go of the samples; a read that waits returns at once."""
         self._state = "closed"
         self._closed.set()
-        self._recording = self._playback = None
+        self._recording = self._playback = self._noted = None
 
     def _rewind(self) -> None:
         self._next = 0
@@ -160,8 +162,10 @@ class FileSource:
         self._lost += first - (int(playback.numbers[start - 1]) + 1) if start else 0
         samples = recording.samples[start:stop]
         self._repaired += int(np.isnan(samples).any(axis=1).sum())
-        stamps_s = playback.stamps_s[start:stop] + (self._start_s + self._passed_s)
-        return Chunk(recording.spec, samples, stamps_s, first + self._passed_samples)
+        start_s = self._start_s + self._passed_s
+        noted = self._noted.between(start, stop, start_s) if self._noted is not None else ()
+        stamps_s = playback.stamps_s[start:stop] + start_s
+        return Chunk(recording.spec, samples, stamps_s, first + self._passed_samples, noted=noted)
 
     def _start_again(self, recording: Recording, playback: Playback) -> None:
         if not self._loop:

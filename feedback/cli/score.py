@@ -28,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibrate-from",
         metavar="FILE[@START:STOP]",
-        help="rest of the same person as the baseline, seconds from the start of the file",
+        help="rest of the same person as the baseline, seconds from the start of the file; in place of the baselines "
+        "that a session of `focusloop serve` holds",
     )
     parser.add_argument("--force-baseline", action="store_true", help="never `baseline_mismatch` (for evaluation)")
     parser.add_argument("--model", metavar="ID", help="name or name@version (see `focusloop models`)")
@@ -67,14 +68,19 @@ def run(args: argparse.Namespace) -> int:
             print(f"{path}: {note}", file=sys.stderr)
         baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
+    told: list[str] = []
     with progress_bar("scoring") as show:
 
         def advance(done_s: float) -> None:
             show("scoring", done_s / max(recording.duration_s, 1e-9))
 
-        scores = scorer.score(recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance)
+        scores = scorer.score(
+            recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance, tell=told.append
+        )
         with _output(args.out) as target:
             tally = write_table(scores, float(recording.stamps_s[0]), target)
+    for sentence in told:
+        print(f"{args.file}: {sentence}", file=sys.stderr)
     _summarise(tally, scorer)
     if tally["unassigned"]:
         electrodes = sum(channel.kind == "eeg" for channel in recording.spec.channels)

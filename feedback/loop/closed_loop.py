@@ -19,12 +19,13 @@ from feedback.loop.neurofeedback_run import criteria_of
 from feedback.loop.neurofeedbacks import Neurofeedbacks
 from feedback.loop.proposer import Proposer
 from feedback.loop.trial_desk import TrialDesk, moment
-from feedback.loop.trial_journal import TrialJournal
+from feedback.loop.trial_journal import KeptTrial, TrialJournal
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.service.trial_clock import Stamp
 from feedback.service.wire.client_messages import SendMarker, SendTrial
 from feedback.service.wire.http_bodies import AnswerProposal, SetController
+from feedback.sessions.recorder import ParticipantRecorder
 from streaming.engine import EngineSink
 
 TICK_S = 1.0
@@ -40,7 +41,7 @@ class ClosedLoop:
     data_dir
         Where trials are kept.
     tell
-        Sends a message to those who listen, and as an event to LSL: stream, topic, fields.
+        Sends a message to those who listen, and as an event to LSL: stream, topic, fields; gives its number.
     publish
         Sends it to those who listen alone, together with the scores that follow.
     person
@@ -50,7 +51,7 @@ class ClosedLoop:
     def __init__(
         self,
         data_dir: Path,
-        tell: Callable[[str, str, Mapping[str, Any]], object],
+        tell: Callable[[str, str, Mapping[str, Any]], int],
         publish: Callable[[str, str, Mapping[str, Any]], object],
         person: Callable[[str], Participant],
     ) -> None:
@@ -60,7 +61,7 @@ class ClosedLoop:
         self._controllers = Controllers(self._journal, tell)
         self._proposer = Proposer(tell, self._baseline_age_s)
         self._neurofeedbacks = Neurofeedbacks(publish, tell, lambda stream: person(stream).labels, HOP_S)
-        self._desk = TrialDesk(self._controllers, self._proposer, self._journal, tell)
+        self._desk = TrialDesk(self._controllers, self._proposer, self._journal, tell, self._recorder)
 
     @property
     def listeners(self) -> tuple[Outlet, ...]:
@@ -101,6 +102,16 @@ class ClosedLoop:
             await asyncio.sleep(TICK_S)
             self._controllers.tick()
             self._proposer.tick()
+
+    def trials_of(self, session: str) -> list[KeptTrial]:
+        """Give the trials on disk that came while a session was recorded; from any thread.
+
+        Raises
+        ------
+        ConflictError
+            If they cannot be read.
+        """
+        return self._journal.of_session(session)
 
     def close(self) -> None:
         """Write what waits for the disk."""
@@ -172,6 +183,9 @@ class ClosedLoop:
         """Forget a plan."""
         self._person(stream)
         self._proposer.end_plan(stream)
+
+    def _recorder(self, stream: str) -> ParticipantRecorder | None:
+        return self._person(stream).recorder
 
     def _baseline_age_s(self, stream: str) -> float | None:
         scorer = self._person(stream).scorer

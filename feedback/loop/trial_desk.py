@@ -1,4 +1,8 @@
-"""Where trials are accepted, once each: the one place between the WebSocket, those who act on trials, and the disk."""
+"""Where trials are accepted, once each: the one place between the WebSocket, those who act on trials, and the disk.
+
+A trial comes into the recording of its stream once the journal has it: what a recording holds is never counted again,
+and what it lacks when it is cut off is added from the journal.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from feedback.loop.proposer import Proposer
 from feedback.loop.trial_journal import KeptTrial, TrialJournal
 from feedback.service.trial_clock import Stamp
 from feedback.service.wire.client_messages import SendTrial
+from feedback.sessions.recorder import ParticipantRecorder
 
 
 class TrialDesk:
@@ -24,7 +29,9 @@ class TrialDesk:
     journal
         Where trials are kept.
     tell
-        Sends a message: stream, topic, fields.
+        Sends a message: stream, topic, fields; gives its number.
+    recorder
+        Records a stream; None where it is not recorded.
     """
 
     def __init__(
@@ -32,12 +39,14 @@ class TrialDesk:
         controllers: Controllers,
         proposer: Proposer,
         journal: TrialJournal,
-        tell: Callable[[str, str, Mapping[str, Any]], object],
+        tell: Callable[[str, str, Mapping[str, Any]], int],
+        recorder: Callable[[str], ParticipantRecorder | None],
     ) -> None:
         self._controllers = controllers
         self._proposer = proposer
         self._journal = journal
         self._tell = tell
+        self._recorder = recorder
 
     def accept(self, trial: SendTrial, stamp: Stamp, kept: Callable[[], None]) -> bool:
         """Take a trial in; the difficulty that follows goes out at once.
@@ -62,19 +71,31 @@ class TrialDesk:
             If the disk takes no trials; nothing was counted then.
         """
         self._journal.admit()
-        key = (trial.stream, trial.run, trial.trial)
-        when = moment(stamp)
-        repeated = self._journal.known(key)
-        state = None if repeated else self._count(trial, stamp, when)
-        message = trial.model_dump_json(exclude_defaults=True)
-        self._journal.keep(
-            KeptTrial(key, when["t_unix_s"], stamp.lsl_s, stamp.uncertainty_s, stamp.how, message), state, kept
+        recorder = self._recorder(trial.stream)
+        entry = KeptTrial(
+            (trial.stream, trial.run, trial.trial),
+            ClockAnchor.now().to_unix(stamp.lsl_s),
+            stamp.lsl_s,
+            stamp.uncertainty_s,
+            stamp.how,
+            trial.model_dump_json(exclude_defaults=True),
+            None if recorder is None else recorder.session_id,
         )
-        return repeated
+        if self._journal.known(entry.key):
+            self._journal.keep(entry, None, kept)
+            return True
+        fields = entry.fields()
+        seq = self._tell(trial.stream, "trial", fields)
 
-    def _count(self, trial: SendTrial, stamp: Stamp, when: Mapping[str, Any]) -> str | None:
-        told = trial.model_dump(include={"run", "trial", "task", "block", "correct", "rt_ms", "level"})
-        self._tell(trial.stream, "trial", {**when, **told})
+        def on_disk() -> None:
+            if recorder is not None:
+                recorder.sent("trial", fields, seq, stamp.lsl_s)
+            kept()
+
+        self._journal.keep(entry, self._count(trial, stamp), on_disk)
+        return False
+
+    def _count(self, trial: SendTrial, stamp: Stamp) -> str | None:
         rt_s = None if trial.rt_ms is None else trial.rt_ms / 1e3
         state = self._controllers.accept_trial(
             trial.stream,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import structlog
 
 from bci.errors import ConflictError
@@ -22,11 +24,17 @@ LIMIT = 4096
 _TABLES = """
 CREATE TABLE IF NOT EXISTS trials (
     stream TEXT NOT NULL, run TEXT NOT NULL, trial INTEGER NOT NULL, t_unix_s REAL NOT NULL, t_lsl_s REAL NOT NULL,
-    uncertainty_s REAL, stamped TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (stream, run, trial)
+    uncertainty_s REAL, stamped TEXT NOT NULL, message TEXT NOT NULL, session TEXT, PRIMARY KEY (stream, run, trial)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS controllers (stream TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID;
 """
-_KEEP = "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "SELECT name FROM pragma_table_info('trials')"
+_ADD_SESSION = "ALTER TABLE trials ADD COLUMN session TEXT"
+"""For files of before it was kept; their trials have none."""
+
+_FIELDS = "stream, run, trial, t_unix_s, t_lsl_s, uncertainty_s, stamped, message, session"
+_KEEP = f"INSERT OR IGNORE INTO trials ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - ours
+_OF_SESSION = f"SELECT {_FIELDS} FROM trials WHERE session = ? ORDER BY t_unix_s"  # noqa: S608 - ours
 _SAVE = "INSERT INTO controllers VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET state = excluded.state"
 _STATE = "SELECT state FROM controllers WHERE stream = ?"
 _KNOWN = "SELECT 1 FROM trials WHERE stream = ? AND run = ? AND trial = ?"
@@ -37,6 +45,9 @@ _log = structlog.get_logger("focusloop.trials")
 
 Key = tuple[str, str, int]
 """Stream, run, trial: what makes a trial the same when it comes again."""
+
+_TOLD = {"run": "", "trial": 0, "task": "", "block": None, "correct": None, "rt_ms": None, "level": None}
+"""What everyone is told of a trial, and what stands for what the client left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,8 @@ class KeptTrial:
         `client` or `arrival`.
     message
         As it came, JSON.
+    session
+        That was recorded when it came; None where none was.
     """
 
     key: Key
@@ -63,6 +76,18 @@ class KeptTrial:
     uncertainty_s: float | None
     stamped: str
     message: str
+    session: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Give the message by which everyone hears of it."""
+        said = orjson.loads(self.message)
+        return {
+            "t_unix_s": self.t_unix_s,
+            "t_lsl_s": self.t_lsl_s,
+            "uncertainty_ms": None if self.uncertainty_s is None else self.uncertainty_s * 1e3,
+            "stamped": self.stamped,
+            **{name: said.get(name, left_out) for name, left_out in _TOLD.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +150,26 @@ class TrialJournal:
                     return entry.state
         row = self._read(_STATE, (stream,))
         return None if row is None else row[0]
+
+    def of_session(self, session: str) -> list[KeptTrial]:
+        """Give the trials on disk that came while a session was recorded, in the order of time; from any thread.
+
+        Raises
+        ------
+        ConflictError
+            If the file cannot be read.
+        """
+        if not self._path.is_file():
+            return []
+        try:
+            with contextlib.closing(self._connect()) as connection:
+                rows = connection.execute(_OF_SESSION, (session,)).fetchall()
+        except (OSError, sqlite3.Error) as error:
+            if getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+                return []
+            msg = f"{self._path} cannot be read ({error}): which trials came last is not known"
+            raise ConflictError(msg) from error
+        return [KeptTrial((row[0], row[1], row[2]), *row[3:]) for row in rows]
 
     def admit(self) -> None:
         """See whether a trial can be kept.
@@ -230,6 +275,8 @@ class TrialJournal:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.executescript(_TABLES)
+            if ("session",) not in connection.execute(_COLUMNS).fetchall():
+                connection.execute(_ADD_SESSION)
             return connection
 
     def _put_aside(self, error: Exception) -> None:
@@ -255,7 +302,7 @@ def _commit(writes: sqlite3.Connection, batch: Sequence[_Entry]) -> None:
     states = {entry.stream: entry.state for entry in batch if entry.saves}
     with writes:
         writes.executemany(
-            _KEEP, [(*t.key, t.t_unix_s, t.t_lsl_s, t.uncertainty_s, t.stamped, t.message) for t in trials]
+            _KEEP, [(*t.key, t.t_unix_s, t.t_lsl_s, t.uncertainty_s, t.stamped, t.message, t.session) for t in trials]
         )
         writes.executemany(_SAVE, states.items())
 

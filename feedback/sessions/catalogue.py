@@ -18,7 +18,7 @@ from bci.clock import ClockAnchor
 from bci.errors import ConflictError, FocusloopError
 from feedback.sessions.database import SessionDatabase, SessionRow
 from feedback.sessions.recorder import ParticipantRecorder, new_row
-from feedback.sessions.recovery import found_again, recovered
+from feedback.sessions.recovery import TrialsOf, found_again, recovered
 from streaming.recording.session import SessionFile, Track
 from streaming.recording.tracks import HEADER_FIELDS
 from streaming.recording.writer import DiskBudget, RecordingWriter
@@ -68,6 +68,8 @@ class Sessions:
         Made where it is not there.
     recording
         How recording is wished.
+    trials_of
+        Gives the trials that are on disk of a session.
 
     Raises
     ------
@@ -77,8 +79,8 @@ class Sessions:
         If nothing can be kept there.
     """
 
-    def __init__(self, data_dir: Path, recording: Recording) -> None:
-        self._data_dir, self._recording = data_dir, recording
+    def __init__(self, data_dir: Path, recording: Recording, trials_of: TrialsOf) -> None:
+        self._recording, self._trials_of = recording, trials_of
         self.folder = folder_of(data_dir)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,8 +118,8 @@ class Sessions:
         -------
         What was found, as it is now.
         """
-        rows = [recovered(self.database, self.folder, row) for row in self.database.sessions(state="recording")]
-        rows += found_again(self.database, self.folder)
+        rows = [self._recovered(row) for row in self.database.sessions(state="recording")]
+        rows += found_again(self.database, self.folder, self._trials_of)
         for row in rows:
             log.warning("session %s was interrupted: %s", row.id, row.problem)
         return rows
@@ -172,10 +174,13 @@ class Sessions:
                 self.database.update_sessions([row])
             return row
         try:
-            return recovered(self.database, self.folder, row)
+            return self._recovered(row)
         except FocusloopError as error:
             log.warning("session %s is repaired at the next start: %s", row.id, error)
             return row
+
+    def _recovered(self, row: SessionRow) -> SessionRow:
+        return recovered(self.database, self.folder, row, self._trials_of)
 
     def refresh(self, recorders: Sequence[ParticipantRecorder]) -> None:
         """Bring the database up to date about sessions that run. Blocks."""

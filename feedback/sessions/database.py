@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from bci.errors import FocusloopError
 
 HEAD = "0001"
 """The revision that this version works with."""
+
+MOVE_AWAY = "restore it, or move it away: recordings are found again"
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 State = Literal["recording", "complete", "recovered"]
 
@@ -111,8 +115,10 @@ class SessionDatabase:
         except OSError as error:
             msg = f"{path}: cannot be made ({error.strerror or error}); choose a folder of yours with --data-dir"
             raise DatabaseError(msg) from error
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 10.0})
+        url = sa.URL.create("sqlite", database=str(path))  # a name may hold ? and %, which mean something in a text
+        self._engine = sa.create_engine(url, connect_args={"timeout": 10.0})
         sa_event.listen(self._engine, "connect", _prepare)
+        sa_event.listen(self._engine, "begin", _begin)
         try:
             self._migrate()
         except DatabaseError:
@@ -212,7 +218,7 @@ class SessionDatabase:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            msg = f"{self.path} does not take {what}: {_cause(error)}; free some space, or see who else uses it"
+            msg = f"{self.path} does not take {what}: {_cause(error)}; {_what_to_do(error)}"
             raise DatabaseError(msg) from error
 
     @contextlib.contextmanager
@@ -221,20 +227,29 @@ class SessionDatabase:
             with self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            msg = (
-                f"{self.path} cannot be read: {_cause(error)}; restore it, or move it away: recordings are found again"
-            )
+            msg = f"{self.path} cannot be read: {_cause(error)}; {MOVE_AWAY}"
             raise DatabaseError(msg) from error
 
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI's, which has no types
+    # The driver begins no transaction before a table is made: a full disk would leave half of the tables.
+    connection.isolation_level = None
     # FULL: what is committed survives a power cut.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
 def _cause(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _what_to_do(error: SQLAlchemyError) -> str:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return MOVE_AWAY if code in _DAMAGED else "free some space, or see who else uses it"
 
 
 def _fields(row: SessionRow) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import numpy as np
 from bci.types import Chunk, StreamSpec
 from feedback.sessions.database import SessionRow
 from inference.baseline import Baseline
+from inference.personal.certificate import Certificate
 from inference.scorer import StreamScorer
 from inference.types import REASONS
+from streaming.recording.length import SignalLength
 from streaming.recording.session import SessionFile, Track
 from streaming.recording.tracks import session_tracks
 from streaming.recording.writer import RecordingWriter
@@ -59,9 +61,10 @@ class ParticipantRecorder:
         self._writer = writer
         self._ages = np.zeros(len(_AGE_EDGES_MS), np.uint32)
         self._samples = self._lost = self._scores = self._valid = 0
-        self._first_s: float | None = None
+        self._length = SignalLength()
         self._last_s = 0.0
         self._baseline: Baseline | None = None
+        self._certificate: Certificate | None = None
         self._paused = False
         self.spec: StreamSpec | None = None
         self.problem: str | None = None
@@ -131,15 +134,18 @@ class ParticipantRecorder:
         if not n:
             return
         self._samples += n
-        if self._first_s is None:
-            self._first_s = float(chunk.timestamps_s[0])
-        self._last_s = float(chunk.timestamps_s[-1])
+        first_s, self._last_s = float(chunk.timestamps_s[0]), float(chunk.timestamps_s[-1])
+        self._length.add(first_s, self._last_s)
         self._file.chunk(chunk)
 
     def frame(self, frame: FeatureFrame, scorer: StreamScorer) -> None:
         """Note what this frame is scored with, where it is not what the one before was."""
         if scorer.baseline is not self._baseline:
             self._tell_baseline(scorer.baseline, frame.end_s)
+        if scorer.certificate is not self._certificate:
+            self._certificate = certificate = scorer.certificate
+            told = certificate.model_dump(mode="json") if certificate is not None else None
+            self._note({"type": "certificate", "certificate": told}, frame.end_s)
         if scorer.paused is not self._paused:
             self._paused = scorer.paused
             self._note({"type": "paused", "paused": scorer.paused}, frame.end_s)
@@ -170,7 +176,7 @@ class ParticipantRecorder:
         return replace(
             self._row,
             problem=self.problem,
-            length_s=self._last_s - self._first_s if self._first_s is not None else 0.0,
+            length_s=self._length.seconds,
             scores=self._scores,
             valid_scores=self._valid,
             samples=self._samples,
@@ -206,14 +212,11 @@ class ParticipantRecorder:
 
     # What became of what the file was given; on the writer's thread
 
-    def on_disk(self, receipts: Sequence[object]) -> None:
-        """Hear of what nobody here waits for."""
-
-    def on_trouble(self, problem: str | None, receipts: Sequence[object]) -> None:
+    def on_trouble(self, problem: str | None) -> None:
         """Remember it: the next status says it."""
         self.problem = problem
 
-    def on_lost(self, problem: str, receipts: Sequence[object]) -> None:
+    def on_lost(self, problem: str) -> None:
         """Remember it; the keeper begins another recording."""
         self.problem = problem
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
-from bci.errors import FileFormatError
+import orjson
+
+from bci.errors import ConflictError, FileFormatError
+from feedback.loop.trial_journal import KeptTrial
 from feedback.sessions.database import SessionDatabase, SessionRow
 from streaming.recording.repair import Content, repair
-from streaming.recording.tracks import read_scores
+from streaming.recording.tracks import TRIALS, read_messages, read_scores
 
 _OURS = "Focus-"
 
 
-def recovered(database: SessionDatabase, folder: Path, row: SessionRow) -> SessionRow:
+TrialsOf = Callable[[str], Sequence[KeptTrial]]
+"""Gives the trials that are on disk of a session; raises `ConflictError` where nobody knows."""
+
+
+def recovered(database: SessionDatabase, folder: Path, row: SessionRow, trials_of: TrialsOf) -> SessionRow:
     """Repair the recording of a session that was interrupted, and say what is left of it.
+
+    Trials that were acknowledged in the moment before, and that its file lacks, are added to it.
 
     Raises
     ------
@@ -25,7 +35,11 @@ def recovered(database: SessionDatabase, folder: Path, row: SessionRow) -> Sessi
     """
     path = folder / row.file
     try:
-        found = _counted(path, repair(path), row)
+        kept = trials_of(row.id)
+    except ConflictError as error:
+        kept, row = (), replace(row, problem=_joined(row.problem, str(error)))
+    try:
+        found = _counted(path, repair(path, lambda: {TRIALS: _lacking(path, kept)}), row)
     except FileNotFoundError:
         found = replace(row, problem=f"its recording is gone: {path} was deleted", bytes=0)
     except (OSError, FileFormatError) as error:
@@ -35,7 +49,22 @@ def recovered(database: SessionDatabase, folder: Path, row: SessionRow) -> Sessi
     return found
 
 
-def found_again(database: SessionDatabase, folder: Path) -> list[SessionRow]:
+def _lacking(path: Path, kept: Sequence[KeptTrial]) -> list[tuple[float, str]]:
+    if not kept:
+        return []
+    there = {(message.get("run"), message.get("trial")) for _, message in read_messages(path, TRIALS)}
+    return [
+        (trial.t_lsl_s, orjson.dumps({"type": "trial", **trial.fields()}).decode())
+        for trial in kept
+        if trial.key[1:] not in there
+    ]
+
+
+def _joined(*sentences: str | None) -> str | None:
+    return "; ".join(filter(None, sentences)) or None
+
+
+def found_again(database: SessionDatabase, folder: Path, trials_of: TrialsOf) -> list[SessionRow]:
     """Note recordings of ours that the database does not know: it was lost, or they were brought here."""
     known = {row.file for row in database.sessions()}
     rows: list[SessionRow] = []
@@ -45,24 +74,25 @@ def found_again(database: SessionDatabase, folder: Path) -> list[SessionRow]:
         row = _row_of(path)
         if row is not None and not database.has_session(row.id):
             database.add_session(row)
-            rows.append(recovered(database, folder, row))
+            rows.append(recovered(database, folder, row, trials_of))
     return rows
 
 
 def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     raw = [s for s in content.streams.values() if not s.kind.startswith(_OURS) and s.number_format != "string"]
-    spans = [(s.first_s, s.last_s) for s in raw if s.first_s is not None and s.last_s is not None]
     scores = read_scores(path)
-    problems = [row.problem] if row.problem else []
+    problems = [row.problem]
     lost = content.size - content.end
     if not content.closed:
         problems.append("interrupted" + (f"; {lost} bytes that were not whole were cut off" if lost else ""))
+    elif row.problem is None:
+        problems.append("its end was not noted")
     if content.damaged:
         problems.append(f"{content.damaged} bytes in its middle are damaged")
     return replace(
         row,
-        problem="; ".join(problems) or None,
-        length_s=max((last - first for first, last in spans), default=0.0),
+        problem=_joined(*problems),
+        length_s=max((s.length.seconds for s in raw), default=0.0),
         scores=len(scores.stamps_s),
         valid_scores=int(scores.column("valid").sum()),
         samples=sum(s.samples for s in raw),

@@ -55,15 +55,12 @@ class AppendOnlyFile:
             The file was deleted or changed underneath.
         """
         self._check()
-        left = memoryview(content)
         try:
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+            self._put(self.size, content)
         except OSError as error:
             # Making a file shorter takes no space. Where even that fails, repair cuts off what is not whole.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
-                os.lseek(self._descriptor, self.size, os.SEEK_SET)
             msg = f"{self.path}: the disk does not take more ({error.strerror or error}); free some space"
             raise RecordingError(msg) from error
         self.size += len(content)
@@ -78,10 +75,8 @@ class AppendOnlyFile:
         """
         self._check()
         try:
-            os.lseek(self._descriptor, at, os.SEEK_SET)
-            os.write(self._descriptor, content)
-            os.lseek(self._descriptor, self.size, os.SEEK_SET)
             self._synced = -1
+            self._put(at, content)
         except OSError as error:
             msg = f"{self.path}: the disk does not take more ({error.strerror or error})"
             raise RecordingError(msg) from error
@@ -103,16 +98,17 @@ class AppendOnlyFile:
             raise RecordingError(msg) from error
         self._synced = self.size
 
-    @property
-    def synced(self) -> bool:
-        """True where everything written is on the disk itself."""
-        return self._synced == self.size
-
     def close(self) -> None:
         """Let go of the file; may be called twice."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _put(self, at: int, content: bytes) -> None:
+        os.lseek(self._descriptor, at, os.SEEK_SET)  # whatever was refused before has left it anywhere
+        left = memoryview(content)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
 
     def _check(self) -> None:
         found = os.fstat(self._descriptor)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import ParseError, fromstring
 
 from bci.errors import FileFormatError
 from streaming.recording import xdf
+from streaming.recording.length import SignalLength
 
 _SIZES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "double64": 8}
 _HEAD = struct.Struct("<HI")
@@ -31,6 +32,8 @@ class StreamContent:
         How many.
     first_s, last_s
         Stamps of the first and the last one; None where there is none.
+    length
+        From the first to the last.
     footer
         True where it was closed properly.
     """
@@ -42,6 +45,7 @@ class StreamContent:
     samples: int = 0
     first_s: float | None = None
     last_s: float | None = None
+    length: SignalLength = field(default_factory=SignalLength)
     footer: bool = False
 
 
@@ -93,8 +97,20 @@ def inspect(path: Path) -> Content:
         return _inspect(content, size)
 
 
-def repair(path: Path) -> Content:
+Late = Callable[[], Mapping[str, Sequence[tuple[float, str]]]]
+"""Gives stamps and texts by the kind of their stream."""
+
+
+def repair(path: Path, late: Late = dict) -> Content:
     """Cut off what is not whole and add the footers that are missing; a repaired or closed file stays as it is.
+
+    Parameters
+    ----------
+    path
+        The file.
+    late
+        Asked, where something was missing, once the file holds whole chunks only: what else belongs into its streams of
+        texts.
 
     Returns
     -------
@@ -111,6 +127,9 @@ def repair(path: Path) -> Content:
     found = inspect(path)
     if found.closed:
         return found
+    if found.end < found.size:
+        os.truncate(path, found.end)
+    added = b"".join(_added(found, kind, rows) for kind, rows in late().items())
     footers = b"".join(
         xdf.stream_footer(
             number,
@@ -125,12 +144,23 @@ def repair(path: Path) -> Content:
         if not stream.footer
     )
     with path.open("r+b") as file:
-        file.truncate(found.end)
         file.seek(found.end)
-        file.write(footers)
+        file.write(added + footers)
         file.flush()
         os.fsync(file.fileno())
     return found
+
+
+def _added(found: Content, kind: str, rows: Sequence[tuple[float, str]]) -> bytes:
+    """Encode what came late for the open stream of a kind, and count it."""
+    open_ones = [(n, s) for n, s in found.streams.items() if s.kind == kind and not s.footer]
+    if not open_ones or not rows:
+        return b""
+    number, stream = open_ones[0]
+    stamps_s = [stamp_s for stamp_s, _ in rows]
+    stream.samples += len(rows)
+    stream.first_s, stream.last_s = stamps_s[0] if stream.first_s is None else stream.first_s, stamps_s[-1]
+    return xdf.texts(number, stamps_s, [(text,) for _, text in rows])
 
 
 def _inspect(content: mmap.mmap, size: int) -> Content:
@@ -216,6 +246,7 @@ def _count(content: mmap.mmap, body: int, end: int, stream: StreamContent) -> bo
     stream.samples += n
     stream.first_s = stamps[0] if stream.first_s is None else stream.first_s
     stream.last_s = stamps[1]
+    stream.length.add(*stamps)
     return True
 
 

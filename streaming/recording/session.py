@@ -20,7 +20,7 @@ from streaming.recording.file import AppendOnlyFile, RecordingError, sync_folder
 from streaming.recording.raw import RawStream
 
 BOUNDARY_EVERY = 40
-"""Writes between two boundary chunks: ten seconds."""
+"""Writes between two boundary chunks: 24 seconds."""
 
 HELD_BYTES = 16 * 1024 * 1024
 """Of one session, while the disk does not take them; then its recording stops with an error."""
@@ -74,16 +74,12 @@ class Track:
 class FileListener(Protocol):
     """Told what became of what was given. Called on the writer's thread."""
 
-    def on_disk(self, receipts: Sequence[object]) -> None:
-        """Hear that these are on the disk now."""
+    def on_trouble(self, problem: str | None) -> None:
+        """Hear that the disk does not take more; None: it does again."""
         ...
 
-    def on_trouble(self, problem: str | None, receipts: Sequence[object]) -> None:
-        """Hear that the disk does not take more and these wait; None: it does again."""
-        ...
-
-    def on_lost(self, problem: str, receipts: Sequence[object]) -> None:
-        """Hear that the recording has stopped for good, and these were not written."""
+    def on_lost(self, problem: str) -> None:
+        """Hear that the recording has stopped for good."""
         ...
 
 
@@ -106,8 +102,8 @@ class _Count:
         }
 
 
-_Item = tuple[str | None, float, Any, int, object]
-"""Track (None: raw), stamp, value, bytes, receipt."""
+_Item = tuple[str | None, float, Any, int]
+"""Track (None: raw), stamp, value, bytes."""
 
 
 class SessionFile:
@@ -166,7 +162,6 @@ class SessionFile:
         self._current: RawStream | None = None
         self._pending = b""
         self._pending_held = 0
-        self._receipts: list[object] = []
         self._writes = 0
         head = {"focusloop": {**about, **{name: " " * width for name, width in fields.items()}}}
         begin = xdf.MAGIC + xdf.file_header({"datetime": about.get("started", ""), **head})
@@ -187,15 +182,15 @@ class SessionFile:
 
     def chunk(self, chunk: Chunk) -> bool:
         """Leave a raw chunk; False where nothing is taken any more."""
-        return self._leave((None, 0.0, chunk, chunk.data.nbytes + 9 * len(chunk), None))
+        return self._leave((None, 0.0, chunk, chunk.data.nbytes + 9 * len(chunk)))
 
-    def add(self, key: str, stamp_s: float, value: object, receipt: object = None) -> bool:
-        """Leave a row of numbers, what makes one, or a message.
+    def add(self, key: str, stamp_s: float, value: object) -> bool:
+        """Leave a row of numbers, what makes one, or a message; False where nothing is taken any more.
 
-        The value is encoded later: it may not change any more. For a receipt the listener hears when it is on the disk.
+        The value is encoded later: it may not change any more.
         """
         size = _TEXT_BYTES if self._is_text[key] else _ROW_BYTES
-        return self._leave((key, stamp_s, value, size, receipt))
+        return self._leave((key, stamp_s, value, size))
 
     def set_field(self, name: str, text: str) -> None:
         """Fill in a text of the header."""
@@ -211,8 +206,7 @@ class SessionFile:
         with self._lock:
             if self.over:
                 return False
-            # An event always finds room: it is small, and somebody waits for its receipt.
-            if self._held + item[3] > self._held_bytes and item[4] is None:
+            if self._held + item[3] > self._held_bytes:
                 self.over = True
                 self.problem = (
                     f"{self.problem or 'the disk is too slow'}; {self._held_bytes >> 20} MiB waited, so this recording "
@@ -246,10 +240,10 @@ class SessionFile:
         self._fill_fields()
         if self.problem is not None and not self.over:
             self.problem = None
-            self._listener.on_trouble(None, ())
+            self._listener.on_trouble(None)
 
     def sync(self) -> None:
-        """Have it on the disk itself, and say so.
+        """Have it on the disk itself: from here on it survives a power cut.
 
         Raises
         ------
@@ -257,32 +251,21 @@ class SessionFile:
             If the disk does not say so.
         """
         self._file.sync()
-        if self._receipts and not self._pending:
-            receipts, self._receipts = self._receipts, []
-            self._listener.on_disk(receipts)
-
-    @property
-    def awaited(self) -> bool:
-        """True where somebody waits for a receipt, or the file is too far ahead of the disk."""
-        return bool(self._receipts) or any(item[4] is not None for item in self._inbox)
 
     def hold(self, error: RecordingError) -> None:
         """Note that the disk does not take more for now."""
         self.problem = str(error)
-        receipts = [*self._receipts, *(item[4] for item in self._inbox if item[4] is not None)]
-        self._listener.on_trouble(self.problem, receipts)
+        self._listener.on_trouble(self.problem)
 
     def abandon(self, problem: str) -> None:
         """Stop for good without footers; what is on the disk stays, to be repaired."""
         with self._lock:
             self.over = True
-            inbox, self._inbox = self._inbox, []
+            self._inbox = []
             self._held = 0
         self.problem = problem
-        receipts = [*self._receipts, *(item[4] for item in inbox if item[4] is not None)]
-        self._receipts = []
         self._file.close()
-        self._listener.on_lost(problem, receipts)
+        self._listener.on_lost(problem)
 
     def finish(self) -> None:
         """Write what is left and the footers, and close.
@@ -318,7 +301,7 @@ class SessionFile:
         content: list[bytes] = []
         chunks: list[Chunk] = []
         tracks: dict[str, tuple[list[float], list[Any]]] = {}
-        for key, stamp_s, value, size, receipt in inbox:
+        for key, stamp_s, value, size in inbox:
             self._pending_held += size
             if key is None:
                 if chunks and value.spec is not chunks[-1].spec and value.spec != chunks[-1].spec:
@@ -329,8 +312,6 @@ class SessionFile:
             stamps, values = tracks.setdefault(key, ([], []))
             stamps.append(stamp_s)
             values.append(value)
-            if receipt is not None:
-                self._receipts.append(receipt)
         if chunks:
             content.append(self._encode_raw(chunks))
         content += [self._encode_track(key, stamps, values) for key, (stamps, values) in tracks.items()]
@@ -369,7 +350,12 @@ class SessionFile:
             fields, self._new_fields = self._new_fields, {}
         for name, text in fields.items():
             at, width = self._places[name]
-            self._file.overwrite(at, _escaped(text, width))
+            try:
+                self._file.overwrite(at, _escaped(text, width))
+            except RecordingError:
+                with self._lock:  # offered again with what waits; what came meanwhile is newer
+                    self._new_fields = {**fields, **self._new_fields}
+                raise
 
 
 def _place(header: bytes, name: str, width: int) -> int:

@@ -1,4 +1,4 @@
-"""The one thread that writes all recordings: four times a second to the system, once a second to the disk itself."""
+"""The one thread that writes all recordings: each file every 0.6 s, and each time to the disk itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from streaming.recording.session import SessionFile
 log = logging.getLogger(__name__)
 
 WRITE_S = 0.6
-SYNC_S = 0.5
-"""Each write is brought to the disk itself: with the disk's own time less than a second is ever missing."""
+"""Between two writes of a file: with the disk's own time less than a second is ever missing."""
 
 RETRY_S = 1.0
 _SPREAD = 0.6180339887498949
@@ -111,11 +110,10 @@ class DiskBudget:
 class _Turn:
     """When a file is served next."""
 
-    __slots__ = ("due_s", "finishing", "held", "synced_s")
+    __slots__ = ("due_s", "finishing")
 
-    def __init__(self, due_s: float, synced_s: float) -> None:
-        self.due_s, self.synced_s = due_s, synced_s
-        self.held = False
+    def __init__(self, due_s: float) -> None:
+        self.due_s = due_s
         self.finishing: Future[bool] | None = None
 
 
@@ -125,22 +123,17 @@ class RecordingWriter:
     Parameters
     ----------
     write_s
-        Between two writes of a file.
-    sync_s
-        Between two times that a file is brought to the disk itself; a receipt that is awaited does not wait for it.
+        Between two writes of a file, each brought to the disk itself.
     clock
         Monotonic seconds.
     """
 
-    def __init__(
-        self, *, write_s: float = WRITE_S, sync_s: float = SYNC_S, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._write_s, self._sync_s, self._clock = write_s, sync_s, clock
+    def __init__(self, *, write_s: float = WRITE_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write_s, self._clock = write_s, clock
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._files: dict[SessionFile, _Turn] = {}
         self._opened = 0
-        self._hurried = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
 
@@ -153,14 +146,7 @@ class RecordingWriter:
         with self._lock:
             # Spread over the period, so that many files do not wake together.
             self._opened += 1
-            now_s = self._clock()
-            turn = _Turn(due_s=now_s + self._write_s * (self._opened * _SPREAD % 1.0), synced_s=now_s)
-            self._files[file] = turn
-        self._wake.set()
-
-    def hurry(self) -> None:
-        """Serve at once those from whom a receipt is awaited."""
-        self._hurried = True
+            self._files[file] = _Turn(self._clock() + self._write_s * (self._opened * _SPREAD % 1.0))
         self._wake.set()
 
     def finish(self, file: SessionFile) -> Future[bool]:
@@ -200,9 +186,9 @@ class RecordingWriter:
             if self._stopping and not turns:
                 return
             self._wake.clear()
-            now_s, hurried, self._hurried = self._clock(), self._hurried, False
+            now_s = self._clock()
             for file, turn in turns:
-                if now_s < turn.due_s and turn.finishing is None and not hurried:
+                if now_s < turn.due_s and turn.finishing is None:
                     continue  # of many files one is due at a time
                 try:
                     self._serve(file, turn)
@@ -214,27 +200,21 @@ class RecordingWriter:
             self._wake.wait(max(0.0, due_s - now_s))
 
     def _serve(self, file: SessionFile, turn: _Turn) -> None:
-        now_s = self._clock()
         if turn.finishing is not None:
             self._finish(file, turn)
             return
         if file.over:
             self._give_up(file, turn, file.problem or "the recording has stopped")
             return
-        awaited = file.awaited and not turn.held
-        if now_s < turn.due_s and not awaited:
-            return
+        now_s = self._clock()
         try:
             file.write()
-            if awaited or file.awaited or now_s - turn.synced_s >= self._sync_s:
-                turn.synced_s = now_s
-                file.sync()
-            turn.held = False
+            file.sync()
             turn.due_s = max(turn.due_s + self._write_s, now_s)
         except RecordingLostError as error:
             self._give_up(file, turn, str(error))
         except RecordingError as error:
-            turn.held, turn.due_s = True, now_s + RETRY_S
+            turn.due_s = now_s + RETRY_S
             file.hold(error)
 
     def _finish(self, file: SessionFile, turn: _Turn) -> None:

@@ -189,3 +189,32 @@ def test_a_file_of_several_streams_asks_which(tmp_path: Path) -> None:
 def test_a_query_that_cannot_be_is_refused_before_opening(query: str) -> None:
     with pytest.raises(UriError, match="rest"):
         FileSource(parse_uri(f"file:rest.edf?{query}"))
+
+
+@pytest.mark.parametrize("speed", ["1", "7", "max"])
+@pytest.mark.parametrize("loop", ["", "&loop=1"])
+def test_what_is_noted_comes_once_with_its_samples_however_they_are_cut(
+    tmp_path: Path, played: Played, speed: str, loop: str
+) -> None:
+    noted_s = [-3.0, 0.0, 0.25, 0.25, 4.0, 7.999, 9.5]  # before the first sample, together, after the last
+    labels = [f"<label>{label}</label>" for label in LABELS]
+    file = XdfFile().header(1, n_channels=4, channels=labels)
+    file.header(2, name="Events", kind="Markers", n_channels=1, rate_hz=0.0, channel_format="string")
+    file.samples(1, (50.0 + np.arange(2000) / 250.0).tolist(), wave_uv(2000))
+    file.samples(2, [50.0 + at_s for at_s in noted_s], [f"m{n}" for n in range(len(noted_s))])
+    path = file.write(tmp_path / "marked.xdf")
+    source, _ = played(f"file:{path}?speed={speed}{loop}")
+    rounds = 2 if loop else 1
+    chunks: list[Chunk] = []
+    while sum(map(len, chunks)) < rounds * 2000:
+        chunk = source.read(7, 0.2)
+        chunks += [chunk] if chunk is not None else []
+    labels = [one.said["label"] for chunk in chunks for one in chunk.noted]
+    assert labels == [f"m{n}" for n in range(len(noted_s))] * rounds
+    for chunk in chunks:
+        assert all(one.at_s <= chunk.timestamps_s[-1] + 0.5 for one in chunk.noted)
+    first_s, last_s = chunks[0].timestamps_s[0], chunks[-1].timestamps_s[-1]
+    told_s = [one.at_s for chunk in chunks for one in chunk.noted][-len(noted_s) :]
+    begins_s = last_s - 1999 / 250.0
+    np.testing.assert_allclose(told_s, begins_s + np.minimum(noted_s, 1999 / 250.0), atol=1e-6)
+    assert first_s >= 1000.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,31 +55,25 @@ class Remembering:
     """A `FileListener` that keeps what it was told, in order."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str | None, tuple[object, ...]]] = []
+        self.told: list[tuple[str, str | None]] = []
         self.changed = threading.Condition()
 
-    def _note(self, what: str, problem: str | None, receipts: Sequence[object]) -> None:
+    def _note(self, what: str, problem: str | None) -> None:
         with self.changed:
-            self.told.append((what, problem, tuple(receipts)))
+            self.told.append((what, problem))
             self.changed.notify_all()
 
-    def on_disk(self, receipts: Sequence[object]) -> None:
-        self._note("disk", None, receipts)
+    def on_trouble(self, problem: str | None) -> None:
+        self._note("over" if problem is None else "trouble", problem)
 
-    def on_trouble(self, problem: str | None, receipts: Sequence[object]) -> None:
-        self._note("trouble", problem, receipts)
+    def on_lost(self, problem: str) -> None:
+        self._note("lost", problem)
 
-    def on_lost(self, problem: str, receipts: Sequence[object]) -> None:
-        self._note("lost", problem, receipts)
-
-    def wait_for(self, what: str) -> tuple[str, str | None, tuple[object, ...]]:
+    def wait_for(self, what: str) -> str | None:
+        """Wait for `trouble`, its end (`over`) or `lost`; gives the problem that was told first."""
         with self.changed:
             assert self.changed.wait_for(lambda: any(t[0] == what for t in self.told), 10.0), self.told
-            return next(t for t in self.told if t[0] == what)
-
-    @property
-    def on_the_disk(self) -> list[object]:
-        return [r for what, _, receipts in self.told if what == "disk" for r in receipts]
+            return next(problem for told, problem in self.told if told == what)
 
 
 def new_session(folder: Path, listener: Remembering | None = None, **more: Any) -> SessionFile:  # noqa: ANN401 - passed on
@@ -109,3 +103,36 @@ class Disk:
         taken = self._write(descriptor, memoryview(content)[: self.room])
         self.room -= taken
         return taken
+
+
+class Failing:
+    """Stands before each call by which a recording reaches the disk: the n-th is refused, a write half done."""
+
+    CALLS = ("write", "ftruncate", "lseek", "fdatasync", "fsync")
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._left = 0
+        for name in self.CALLS:
+            patch.setattr(f"streaming.recording.file.os.{name}", self._instead_of(name))
+
+    @property
+    def failed(self) -> bool:
+        """True once the call that was to fail has come."""
+        return self._left <= 0
+
+    def fail_at(self, n: int) -> None:
+        """Refuse the n-th call from now on."""
+        self._left = n
+
+    def _instead_of(self, name: str) -> Callable[..., Any]:
+        call: Callable[..., Any] = getattr(os, name)
+
+        def called(descriptor: int, *arguments: Any) -> Any:  # noqa: ANN401 - as os has them
+            self._left -= 1
+            if self._left != 0:
+                return call(descriptor, *arguments)
+            if name == "write":
+                call(descriptor, memoryview(arguments[0])[: len(arguments[0]) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        return called

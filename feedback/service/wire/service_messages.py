@@ -112,7 +112,9 @@ class _Stamped(_Addressed):
     t_unix_s: float
     t_lsl_s: float
     uncertainty_ms: float | None
-    stamped: Literal["client", "arrival"]
+    stamped: Literal["client", "arrival", "file"] = Field(
+        description="By which clock; `file`: told by a recording that is played, and counted nowhere"
+    )
 
 
 class TrialMessage(_Stamped):

@@ -37,10 +37,11 @@ class Desk:
         self.trials: list[dict[str, Any]] = []
         self.controllers = Controllers(self.journal, self._tell, clock=lambda: self.now_s)
         proposer = Proposer(self._tell, lambda _: None, clock=lambda: self.now_s)
-        self.desk = TrialDesk(self.controllers, proposer, self.journal, self._tell)
+        self.desk = TrialDesk(self.controllers, proposer, self.journal, self._tell, lambda _: None)
 
-    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+    def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> int:
         {"difficulty": self.said, "trial": self.trials}[topic].append({"stream": stream, **fields})
+        return 1
 
     def trial(self, number: int, *, run: str = "r1", correct: bool = True) -> bool:
         """Send a trial; True where it was new."""

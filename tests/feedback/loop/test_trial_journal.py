@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,23 @@ def test_a_trial_and_the_state_it_led_to_are_kept_as_one(journal: TrialJournal, 
     assert again.state("p01") is None
     again.close(PATIENCE_S)
     assert TrialJournal(path).state("p01") is None
+
+
+def test_the_trials_of_a_session_are_found_and_a_file_of_before_sessions_were_kept_goes_on(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as old:
+        old.execute(
+            "CREATE TABLE trials (stream TEXT NOT NULL, run TEXT NOT NULL, trial INTEGER NOT NULL, "
+            "t_unix_s REAL NOT NULL, t_lsl_s REAL NOT NULL, uncertainty_s REAL, "
+            "stamped TEXT NOT NULL, message TEXT NOT NULL, "
+            "PRIMARY KEY (stream, run, trial)) WITHOUT ROWID"
+        )
+        old.execute("INSERT INTO trials VALUES ('p01', 'r', 0, 1.0, 2.0, NULL, 'arrival', '{}')")
+    old.close()
+    journal = TrialJournal(path)
+    journal.keep(replace(trial(1), session="s1"), None, lambda: None)
+    journal.keep(replace(trial(2), session="s2"), None, lambda: None)
+    journal.close(PATIENCE_S)
+    assert journal.of_session("s1") == [replace(trial(1), session="s1")]
+    assert journal.of_session("s3") == []
+    assert len(on_disk(path)) == 3

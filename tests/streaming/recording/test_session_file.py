@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from session_files import Disk, Remembering, chunks, load, new_session, spec
+from session_files import Disk, Failing, Remembering, chunks, load, new_session, spec
 
+from bci.files import read_recording
+from bci.types import Chunk
 from streaming.recording.file import RecordingError, RecordingLostError
 from streaming.recording.repair import inspect, repair
 from streaming.recording.session import SessionFile
@@ -21,14 +23,13 @@ def fill(session: SessionFile, n: int = 20, *, writes: int = 4) -> None:
     for number, chunk in enumerate(chunks(n)):
         assert session.chunk(chunk)
         session.add("scores", float(number), (0.5, 1.0))
-        session.add("trials", float(number), {"trial": number, "task": "集中 🧠/<&>"}, receipt=number)
+        session.add("trials", float(number), {"trial": number, "task": "集中 🧠/<&>"})
         if number % (n // writes) == 0:
             session.write()
 
 
 def test_what_was_given_is_in_the_file(tmp_path: Path) -> None:
-    listener = Remembering()
-    session = new_session(tmp_path, listener)
+    session = new_session(tmp_path)
     fill(session)
     session.set_field("device", "Muse <2> & 蝶" + "x" * 80)
     session.set_field("latency_p50_ms", "1.25")
@@ -44,7 +45,6 @@ def test_what_was_given_is_in_the_file(tmp_path: Path) -> None:
     assert ours["device"][0].startswith("Muse <2> & 蝶xxx")
     assert ours["latency_p50_ms"][0].strip() == "1.25"
     assert ours["participant"] == ["p01"]
-    assert listener.on_the_disk == list(range(20))
     assert inspect(tmp_path / "s.xdf").closed
 
 
@@ -129,7 +129,7 @@ def test_a_disk_that_is_full_at_any_byte_loses_and_doubles_nothing(
         hindered = 0
         for number, chunk in enumerate(chunks(6)):
             session.chunk(chunk)
-            session.add("trials", float(number), {"trial": number}, receipt=number)
+            session.add("trials", float(number), {"trial": number})
             try:
                 session.write()
                 session.sync()
@@ -142,17 +142,79 @@ def test_a_disk_that_is_full_at_any_byte_loses_and_doubles_nothing(
             assert left_over.end == left_over.size, "never a half-written chunk"
         if hindered:
             stopped += 1
-            assert len(listener.on_the_disk) < 6
             assert listener.told[-1][0] == "trouble"
         disk.room = None
         session.finish()
         assert session.problem is None
         loaded = load(folder / "s.xdf")
         np.testing.assert_array_equal(loaded["Cap"]["time_series"], np.concatenate([c.data for c in chunks(6)]))
-        assert sorted(map(str, listener.on_the_disk)) == list("012345")
+        trials = [row[0] for row in loaded["p01 trials"]["time_series"]]
+        assert trials == [f'{{"trial":{number}}}' for number in range(6)]
         if not hindered:
             break
     assert stopped > 20
+
+
+def test_any_call_that_fails_once_is_a_sentence_and_loses_and_doubles_nothing(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing, making shorter, seeking and syncing: the n-th call is refused, for each n until none is left."""
+    disk, said = Failing(monkeypatch), list[str]()
+    for n in count(1):
+        folder = tmp_path_factory.mktemp("nth")
+        disk.fail_at(n)
+        try:
+            session = new_session(folder)
+        except RecordingError as error:
+            said.append(str(error))
+            assert not list(folder.iterdir()), "what could not be begun leaves nothing behind"
+            continue
+        for number, chunk in enumerate(chunks(3)):
+            session.chunk(chunk)
+            session.add("trials", float(number), {"trial": number})
+            session.set_field("latency_p50_ms", f"{number}.5")
+            for _ in range(2):
+                try:
+                    session.write()
+                    session.sync()
+                except RecordingError as error:
+                    said.append(str(error))
+                    session.hold(error)
+        try:
+            session.finish()
+        except RecordingError as error:
+            session.abandon(str(error))
+            assert repair(folder / "s.xdf").damaged == 0
+        assert inspect(folder / "s.xdf").closed
+        loaded = load(folder / "s.xdf")
+        np.testing.assert_array_equal(loaded["Cap"]["time_series"], np.concatenate([c.data for c in chunks(3)]))
+        assert loaded["p01 trials"]["time_series"] == [[f'{{"trial":{number}}}'] for number in range(3)]
+        assert loaded[""]["focusloop"][0]["latency_p50_ms"][0].strip() == "2.5"
+        if not disk.failed:
+            break
+    assert len(said) > 12
+    assert all("No space left" in sentence for sentence in said)
+
+
+def test_twelve_hours_are_a_file_and_no_more_in_memory_than_a_second(tmp_path: Path) -> None:
+    of = spec(2, rate_hz=25.0)
+    session = new_session(tmp_path)
+    held = 0
+    noise_uv = np.random.default_rng(1).normal(0.0, 10.0, (150, 2)).astype(np.float32)
+    for number in range(12 * 600):  # chunks of six seconds
+        stamps_s = 100.0 + (150 * number + np.arange(150)) / 25.0
+        session.chunk(Chunk(of, noise_uv + number % 100, stamps_s, 150 * number))
+        session.add("scores", stamps_s[-1], (0.5, 1.0))
+        session.write()
+        held = max(held, session._held + len(session._pending))
+    session.finish()
+    assert held == 0
+    recording = read_recording(tmp_path / "s.xdf")
+    assert len(recording) == 12 * 3600 * 25
+    assert recording.duration_s == pytest.approx(12 * 3600, abs=0.1)
+    found = inspect(tmp_path / "s.xdf")
+    assert found.closed
+    assert {s.samples for s in found.streams.values() if s.name == "p01 scores"} == {7200}
 
 
 def test_a_disk_that_stays_full_leaves_a_file_that_can_be_repaired(
@@ -207,6 +269,21 @@ def test_a_session_without_a_sample_is_a_file_with_empty_streams(tmp_path: Path)
     loaded = load(tmp_path / "s.xdf")
     assert {name for name in loaded if name} == {"p01 scores", "p01 trials"}
     assert inspect(tmp_path / "s.xdf").closed
+
+
+def test_what_came_late_is_added_to_a_file_that_was_cut_off_and_to_no_other(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    fill(session)
+    session.write()
+    session.abandon("killed")
+    path = tmp_path / "s.xdf"
+    found = repair(path, lambda: {"Trials": [(50.0, '{"trial":50}')]})
+    assert [s.samples for s in found.streams.values() if s.kind == "Trials"] == [21]
+    loaded = load(path)["p01 trials"]
+    assert loaded["time_series"][-1] == ['{"trial":50}']
+    assert loaded["footer"]["info"]["sample_count"] == ["21"]
+    repair(path, lambda: {"Trials": [(51.0, '{"trial":51}')]})
+    assert len(load(path)["p01 trials"]["time_series"]) == 21
 
 
 def test_more_than_may_wait_stops_the_recording_and_says_so(tmp_path: Path) -> None:
