@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from bci.errors import FileFormatError
 from feedback.sessions.database import SessionDatabase, SessionRow
+from streaming.recording.reading import RecordedSession, read_about
 from streaming.recording.repair import Content, repair
-from streaming.recording.tracks import read_scores
 
 _OURS = "Focus-"
 
@@ -52,7 +51,7 @@ def found_again(database: SessionDatabase, folder: Path) -> list[SessionRow]:
 def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     raw = [s for s in content.streams.values() if not s.kind.startswith(_OURS) and s.number_format != "string"]
     spans = [(s.first_s, s.last_s) for s in raw if s.first_s is not None and s.last_s is not None]
-    scores = read_scores(path)
+    scores = RecordedSession(path).scores()
     problems = [row.problem] if row.problem else []
     lost = content.size - content.end
     if not content.closed:
@@ -91,15 +90,3 @@ def _row_of(path: Path) -> SessionRow | None:
         problem="it was not in the database",
         started_unix_s=started_unix_s,
     )
-
-
-def read_about(path: Path) -> Element | None:
-    """Give what the header of a recording of ours says; None where it is none."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16384)
-        inspect_from = head.index(b"<?xml")
-        text = head[inspect_from : head.index(b"</info>") + len(b"</info>")]
-        return fromstring(text.decode("utf-8", "replace")).find("focusloop")  # noqa: S314 - expat limits entities
-    except (OSError, ValueError, ParseError):
-        return None
