@@ -272,11 +272,13 @@ class RecordedSession:
         kind
             `tracks.TRIALS`, `MARKERS`, `DIFFICULTY`, `QUALITY`, `SENT` or `SESSION`.
         """
-        found: list[Message] = []
+        return sorted(self.each_message(kind), key=lambda item: item[0])
+
+    def each_message(self, kind: str) -> Iterator[Message]:
+        """Go through the messages of a track as they were written: however many there are, few are in memory."""
         with _opened(self.path) as file:
             for place in (place for stream in self._of_kind(kind) for place in stream.places):
-                found += _messages(_bytes(file, self.path, place), place.samples)
-        return sorted(found, key=lambda item: item[0])
+                yield from _messages(_bytes(file, self.path, place), place.samples)
 
     def _of_kind(self, kind: str) -> list[StreamContent]:
         return [stream for stream in self._content.streams.values() if stream.kind == kind]
