@@ -32,9 +32,9 @@ class ScoresSeen:
         """Hand scores on."""
         for score in scores:
             self.model = score.model_id
-            numbers = (np.nan if n is None else n for n in (score.value, score.steady))
+            value, steady = (np.nan if n is None else n for n in (score.value, score.steady))
             at_s = 0.0 if score.end_s is None else score.end_s  # a recording begins at 0
-            self._numbers.append((at_s, *numbers, score.calibrated))
+            self._numbers.append((at_s, value, steady, score.calibrated))
             self._reasons.append(score.reason)
             yield score
 

@@ -14,6 +14,9 @@ from streaming.features import SCHEMA
 BIN_S = 2.0
 """Of the coverage, and the length of a window of the spectrogram: 0.5 Hz between two lines."""
 
+BRIDGED_S = 0.1
+"""Of samples that were lost: a straight line for the spectrogram, as in the pipeline's timeline."""
+
 LOW_HZ, HIGH_HZ = 1.0, 45.0
 _DB = 10.0
 
@@ -88,9 +91,9 @@ class _Walk:
         self._columns = eeg or list(range(len(spec.channels)))
         rate_hz = spec.nominal_rate_hz
         self._width = round(BIN_S * rate_hz) if rate_hz >= 4.0 else 0
-        hz = np.fft.rfftfreq(self._width, 1.0 / rate_hz) if self._width else np.empty(0)
+        hz = np.arange(self._width // 2 + 1, dtype=np.float64) * (rate_hz / max(self._width, 1))
         self._kept = (hz >= LOW_HZ) & (hz <= HIGH_HZ)
-        self._hz = hz[self._kept]
+        self._hz: NDArray[np.float64] = hz[self._kept]
         self._taper = np.hanning(self._width)[:, None]
         n = len(self._columns)
         self._counts: dict[int, NDArray[np.int64]] = {}
@@ -107,13 +110,13 @@ class _Walk:
         if not len(chunk):
             return
         samples, stamps_s = chunk.data[:, self._columns], chunk.timestamps_s
-        if self._next is not None and chunk.first_sample > self._next:
-            self._missing += chunk.first_sample - self._next
-        if self._rest is not None and chunk.first_sample == self._next:
+        gap = 0 if self._next is None else chunk.first_sample - self._next
+        self._missing += max(0, gap)
+        whole, whole_s = samples, stamps_s
+        if self._rest is not None and len(self._rest[0]) and 0 <= gap <= BRIDGED_S * self._spec.nominal_rate_hz:
             rest, rest_s = self._rest
-            whole, whole_s = np.concatenate([rest, samples]), np.concatenate([rest_s, stamps_s])
-        else:
-            whole, whole_s = samples, stamps_s
+            whole = np.concatenate([rest, np.linspace(rest[-1], samples[0], gap + 2)[1:-1], samples])
+            whole_s = np.concatenate([rest_s, np.linspace(rest_s[-1], stamps_s[0], gap + 2)[1:-1], stamps_s])
         self._next = chunk.first_sample + len(chunk)
         self._samples += len(chunk)
         self._first_s = min(self._first_s, float(stamps_s.min()))
@@ -122,7 +125,7 @@ class _Walk:
         if self._width:
             n = len(whole) // self._width
             self._transform(whole[: n * self._width], whole_s[: n * self._width])
-            self._rest = whole[n * self._width :], whole_s[n * self._width :]
+            self._rest = whole[n * self._width :].astype(np.float32), whole_s[n * self._width :]
 
     def _count(self, samples: NDArray[np.float32], stamps_s: NDArray[np.float64]) -> None:
         numbers, which = np.unique(np.floor(stamps_s / BIN_S).astype(np.int64), return_inverse=True)
@@ -185,6 +188,4 @@ class _Walk:
             frequencies_hz=self._hz,
             spectrum_db=np.array(self._spectra, np.float32).reshape(len(self._spectra), len(self._hz)),
             bands_db=bands_db.astype(np.float32),
-                np.float32
-            ),
         )

@@ -131,18 +131,11 @@ def latency_plot(ages_ms: NDArray[np.float64]) -> str:
         f"<text x='{x(10.0**d):.1f}' y='{_TOP + height + 16}' text-anchor='middle'>{10.0**d:g} ms</text>"
         for d in decades
     )
-    base = (
-        f"<line x1='{svg.LEFT}' x2='{svg.LEFT + svg.COLUMNS}' y1='{_TOP + height}' y2='{_TOP + height}' stroke='#888'/>"
-    )
-    return (
-        f"<p>From the newest sample to the sending of its score: p50 {p50:.2f} ms, p95 {p95:.2f} ms, "
-        f"{len(ages_ms)} scores.</p>"
-        + svg.figure(
-            "How old the newest sample was when its score was sent.",
-            _TOP + height + svg.BELOW,
-            bars + marks + base + ticks,
-        )
-    )
+    below = _TOP + height
+    base = f"<line x1='{svg.LEFT}' x2='{svg.LEFT + svg.COLUMNS}' y1='{below}' y2='{below}' stroke='#888'/>"
+    told = f"From the newest sample to the sending of its score: p50 {p50:.2f} ms, p95 {p95:.2f} ms."
+    caption = "How old the newest sample was when its score was sent."
+    return f"<p>{told}</p>" + svg.figure(caption, below + svg.BELOW, bars + marks + base + ticks)
 
 
 def table(summary: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
