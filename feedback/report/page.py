@@ -21,6 +21,7 @@ table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular
 th, td { border-bottom: 1px solid #d5d5d5; padding: .25rem .6rem; text-align: left; vertical-align: top }
 .simulated { background: #fff3cd; border: 2px solid #b58900; padding: .5rem .8rem; font-weight: 600 }
 .note { border-left: 4px solid #a40000; padding-left: .6rem }
+th { overflow-wrap: normal; word-break: keep-all }
 figure { margin: .5rem 0 1.5rem }
 figcaption { color: #555 }
 .wide { overflow-x: auto }
@@ -37,6 +38,9 @@ _ORIGINS = {
     "validity of the score.",
     "file": "SIMULATED live: the signal comes from a recording; nobody sat at the headset while it was scored.",
 }
+
+_FIRST = ("participant", "started", "recorded", "device", "model", "baseline")
+"""Of the facts, on top of the page."""
 
 _MEANING = """<h2>What the score means, and what it does not</h2>
 <p>The score estimates engagement as the training data of its model defined it: mental arithmetic against rest. With a
@@ -72,6 +76,7 @@ def report_page(material: ReportMaterial) -> str:
         f"<h1>{escape(material.title)}</h1>",
         _origin(material.origin),
         *(f"<p class='note'>{escape(note)}</p>" for note in material.notes),
+        f"<p>{escape(_who(material))}</p>",
         f"<p>{escape(_summary(material, axis))}</p>",
         _MEANING,
         "<h2>Score</h2>",
@@ -113,6 +118,11 @@ def write_report(path: Path, material: ReportMaterial) -> None:
 def _origin(origin: str) -> str:
     said = _ORIGINS.get(origin, "SIMULATED or not: the recording does not say where its signal came from.")
     return f"<p class='simulated'>{escape(said)}</p>" if said else ""
+
+
+def _who(material: ReportMaterial) -> str:
+    """Say on top what matters most of what it was; all of it stands at the end."""
+    return " · ".join(f"{name} {text}" for name, text in material.facts if name in _FIRST)
 
 
 def _summary(material: ReportMaterial, axis: svg.TimeAxis) -> str:

@@ -109,29 +109,30 @@ def latency_plot(ages_ms: NDArray[np.float64]) -> str:
     low, high = np.log10(max(0.01, ages_ms.min())), np.log10(max(0.1, ages_ms.max()))
     edges = np.logspace(np.floor(low), max(np.ceil(high), np.floor(low) + 1.0), 61)
     counts, _ = np.histogram(np.clip(ages_ms, edges[0], edges[-1]), edges)
-    height, span = 140, np.log10(edges[-1] / edges[0])
+    top, height, span = 34, 140, np.log10(edges[-1] / edges[0])
 
     def x(ms: float) -> float:
         return svg.LEFT + svg.COLUMNS * float(np.log10(max(ms, edges[0]) / edges[0]) / span)
 
     bars = "".join(
-        f"<rect x='{x(begin):.1f}' y='{_TOP + height * (1 - n / counts.max()):.1f}' "
+        f"<rect x='{x(begin):.1f}' y='{top + height * (1 - n / counts.max()):.1f}' "
         f"width='{x(end) - x(begin):.1f}' height='{height * n / counts.max():.1f}' fill='#1663a8'>"
         f"<title>{begin:.3g} to {end:.3g} ms: {n}</title></rect>"
         for begin, end, n in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
         if n
     )
     marks = "".join(
-        f"<line x1='{x(ms):.1f}' x2='{x(ms):.1f}' y1='{_TOP}' y2='{_TOP + height}' stroke='#a40000' "
-        f"stroke-dasharray='4'/><text x='{x(ms) + 3:.1f}' y='{_TOP + at}'>{name}</text>"
-        for name, ms, at in (("p50", p50, 10), ("p95", p95, 24))
+        f"<line x1='{x(ms):.1f}' x2='{x(ms):.1f}' y1='{at}' y2='{top + height}' stroke='#a40000' "
+        f"stroke-dasharray='4'/><text x='{x(ms) + 3:.1f}' y='{at + 8}'>{name}</text>"
+        for name, ms, at in (("p50", p50, 4), ("p95", p95, 18))
     )
     decades = range(round(np.log10(edges[0])), round(np.log10(edges[-1])) + 1)
     ticks = "".join(
-        f"<text x='{x(10.0**d):.1f}' y='{_TOP + height + 16}' text-anchor='middle'>{10.0**d:g} ms</text>"
+        f"<text x='{x(10.0**d):.1f}' y='{top + height + 16}' text-anchor='{anchor}'>{10.0**d:g} ms</text>"
         for d in decades
+        for anchor in ("end" if d == decades[-1] else "middle",)
     )
-    below = _TOP + height
+    below = top + height
     base = f"<line x1='{svg.LEFT}' x2='{svg.LEFT + svg.COLUMNS}' y1='{below}' y2='{below}' stroke='#888'/>"
     told = f"From the newest sample to the sending of its score: p50 {p50:.2f} ms, p95 {p95:.2f} ms."
     caption = "How old the newest sample was when its score was sent."
