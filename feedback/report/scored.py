@@ -77,7 +77,7 @@ def scored_material(
     return ReportMaterial(
         title=f"Recording {path.name if path is not None else recording.spec.device}, scored",
         origin="file",
-        facts=list(_facts(recording, seen.model, baseline, path)),
+        facts=list(_facts(recording, seen, baseline, path)),
         notes=list(recording.notes),
         scores=seen.track(),
         quality=quality,
@@ -99,7 +99,9 @@ def _with_quality(recording: Recording, spec: StreamSpec, pipeline: Pipeline, qu
             )
 
 
-def _facts(recording: Recording, model: str, baseline: Baseline | None, path: Path | None) -> Iterator[tuple[str, str]]:
+def _facts(
+    recording: Recording, seen: ScoresSeen, baseline: Baseline | None, path: Path | None
+) -> Iterator[tuple[str, str]]:
     spec = recording.spec
     if path is not None:
         yield "file", path.name
@@ -109,7 +111,9 @@ def _facts(recording: Recording, model: str, baseline: Baseline | None, path: Pa
     yield "device", spec.device
     yield "stream", f"{spec.name}: {len(spec.channels)} channels at {spec.nominal_rate_hz:g} Hz"
     yield "scored electrodes", " ".join(spec.channels[i].label for i in spec.scored) or "none"
-    yield "model", model or "none"
-    told = f"eyes {baseline.eyes}, {baseline.clean_s:.0f} s clean" if baseline is not None else "none"
+    yield "model", seen.model or "none"
+    told = "of the recording" if seen.track().calibrated.any() else "none"
+    if baseline is not None:
+        told = f"eyes {baseline.eyes}, {baseline.clean_s:.0f} s clean"
     yield "baseline", told
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions().items())

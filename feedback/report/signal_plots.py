@@ -24,12 +24,7 @@ def quality_plot(quality: QualityTrack, axis: svg.TimeAxis) -> str:
 
 def coverage_plot(survey: Survey, axis: svg.TimeAxis) -> str:
     """Draw how much of each channel came; where nothing came it is 0, not unknown."""
-    numbers = np.arange(np.floor(axis.start_s / BIN_S), np.floor(axis.stop_s / BIN_S) + 1).astype(np.int64)
-    covered = np.zeros((len(numbers), len(survey.labels)))
-    at = survey.bins - numbers[0]
-    within = (at >= 0) & (at < len(numbers))
-    covered[at[within]] = survey.covered[within]
-    shown = svg.over_time(numbers, covered, BIN_S, axis)
+    shown = svg.over_time(survey.bins, survey.covered, BIN_S, axis, holes_are_zero=True)
     return _shares(
         f"Coverage of {survey.spec.name}: share of the expected samples that came.", shown, survey.labels, axis
     )

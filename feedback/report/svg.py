@@ -49,9 +49,10 @@ class TimeAxis:
 
 def clock(seconds: float) -> str:
     """Write a time as m:ss or h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, rest = divmod(abs(round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    told = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return f"-{told}" if round(seconds) < 0 else told
 
 
 def figure(caption: str, height: float, content: str, *, width: int = WIDTH) -> str:
@@ -84,9 +85,14 @@ def rows(labels: Sequence[str], top: float, height: float) -> str:
 
 
 def over_time(
-    numbers: NDArray[np.int64], values: NDArray[np.floating], span_s: float, axis: TimeAxis
+    numbers: NDArray[np.int64],
+    values: NDArray[np.floating],
+    span_s: float,
+    axis: TimeAxis,
+    *,
+    holes_are_zero: bool = False,
 ) -> NDArray[np.float64]:
-    """Bring spans of time to columns of a picture: the mean of what falls into each, NaN where nothing does.
+    """Bring spans of time to columns of a picture: the mean of what falls into each.
 
     Parameters
     ----------
@@ -95,21 +101,27 @@ def over_time(
     values
         (n, rows); NaN is left out.
     span_s
-        Length of a span.
+        Length of a span; no column is shorter.
     axis
         Of the picture.
+    holes_are_zero
+        A span that is not there counts as 0; else it is left out, and a column without any is NaN.
 
     Returns
     -------
     float64 (rows, columns).
     """
-    n_columns = max(1, min(COLUMNS // 2, round(axis.length_s / span_s)))
+    n_columns = max(1, min(COLUMNS // 2, int(axis.length_s / span_s)))
     sums, counts = np.zeros((n_columns, values.shape[1])), np.zeros((n_columns, values.shape[1]))
     middle = ((numbers + 0.5) * span_s - axis.start_s) / axis.length_s
     column = np.clip((middle * n_columns).astype(int), 0, n_columns - 1)
     known = np.isfinite(values)
     np.add.at(sums, column, np.where(known, values, 0.0))
     np.add.at(counts, column, known)
+    if holes_are_zero:
+        edges_s = axis.start_s + axis.length_s * np.arange(n_columns + 1) / n_columns
+        counts = np.maximum(counts, np.diff(np.ceil(edges_s / span_s - 0.5))[:, None])
+        return (sums / np.maximum(counts, 1.0)).T
     return np.where(counts > 0, sums / np.maximum(counts, 1.0), np.nan).T
 
 

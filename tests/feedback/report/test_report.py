@@ -203,6 +203,22 @@ def test_a_tone_is_where_it_belongs() -> None:
     np.testing.assert_allclose(power_uv2, 400.0, rtol=0.01)
 
 
+def test_what_never_came_is_zero_in_the_coverage_and_no_column_is_left_open() -> None:
+    for length_s in (41.0, 43.0, 83.9):
+        bins = np.array([b for b in range(int(length_s / 2.0) + 1) if not 5 <= b < 10])
+        axis = svg.TimeAxis(0.0, length_s)
+        shown = svg.over_time(bins, np.ones((len(bins), 1)), 2.0, axis, holes_are_zero=True)[0]
+        assert shown[:4].tolist() == [1.0] * 4
+        assert shown[6:9].tolist() == [0.0] * 3
+        assert shown[11:].min() == 1.0
+        left_out = svg.over_time(bins, np.ones((len(bins), 1)), 2.0, axis)[0]
+        assert np.isnan(left_out[6:9]).all()
+
+
+def test_time_before_the_beginning_is_written_as_such() -> None:
+    assert [svg.clock(s) for s in (-1.2, -0.2, 59.6, 3661.0)] == ["-0:01", "0:00", "1:00", "1:01:01"]
+
+
 def catalogued(data_dir: Path) -> str:
     path = recorded(data_dir / "sessions", chunks(60), messages=MESSAGES, scores=[(100.5, score_row(0.5))])
     database = SessionDatabase(data_dir / "sessions.db")
