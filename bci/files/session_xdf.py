@@ -126,10 +126,23 @@ def true_stamps(
     if clock is None or not len(clock["time_stamps"]):
         return None
     runs = np.asarray(clock["time_series"], np.float64)
-    counts = runs[:, 1].astype(np.int64)
     # A file that was cut off may have lost samples whose run is there.
-    if int(counts.sum()) < own_s.size:
+    if int(runs[:, 1].sum()) < own_s.size:
         return None
+    return run_stamps(own_s, runs)
+
+
+def run_stamps(own_s: Timestamps, runs: NDArray[np.float64]) -> tuple[Timestamps, NDArray[np.int64]]:
+    """Bring samples to the host's LSL clock by the runs that they stand in, and number them.
+
+    Parameters
+    ----------
+    own_s
+        float64 (samples,), the source's own stamps; the first is that of the first run.
+    runs
+        float64 (runs, 3), `CLOCK_CHANNELS`, of at least so many samples.
+    """
+    counts = runs[:, 1].astype(np.int64)
     starts = np.repeat(np.cumsum(counts) - counts, counts)[: own_s.size]
     numbers = np.repeat(runs[:, 0].astype(np.int64), counts)[: own_s.size] + np.arange(own_s.size) - starts
     return own_s + np.repeat(runs[:, 2], counts)[: own_s.size], numbers

@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stream", metavar="NAME", help="which stream of an XDF file")
     parser.add_argument("--mains", type=mains, choices=(50, 60, "auto"), default="auto", help="line frequency, Hz")
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="standard output by default")
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the scored recording as one page, too")
     parser.epilog = (
         "example: focusloop score task.edf --calibrate-from rest.edf@0:30 --out scores.csv\n"
         "`t_s` is the time from the first sample to the newest sample used; `value` is empty where not valid."
@@ -48,6 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score and write the table."""
     from bci.files import read_recording
+    from feedback.report.page import write_report
+    from feedback.report.scored import ScoresSeen, scored_material
     from inference.bundle import DEFAULT_MODEL, find_model
     from inference.offline import RecordingScorer, parse_span, span_note
     from inference.session import FocusSession
@@ -69,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
     told: list[str] = []
+    seen = ScoresSeen()
     with progress_bar("scoring") as show:
 
         def advance(done_s: float) -> None:
@@ -78,10 +82,18 @@ def run(args: argparse.Namespace) -> int:
             recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance, tell=told.append
         )
         with _output(args.out) as target:
-            tally = write_table(scores, float(recording.stamps_s[0]), target)
+            tally = write_table(
+                scores if args.report is None else seen.watch(scores), float(recording.stamps_s[0]), target
+            )
     for sentence in told:
         print(f"{args.file}: {sentence}", file=sys.stderr)
     _summarise(tally, scorer)
+    if args.report is not None:
+        path = Path(args.file)
+        write_report(
+            args.report, scored_material(recording, seen, baseline, mains=args.mains, channels=channels, path=path)
+        )
+        print(f"report: {args.report}", file=sys.stderr)
     if tally["unassigned"]:
         electrodes = sum(channel.kind == "eeg" for channel in recording.spec.channels)
         print(

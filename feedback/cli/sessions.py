@@ -1,4 +1,4 @@
-"""`focusloop sessions`: what was recorded."""
+"""`focusloop sessions`: what was recorded, as a list, and one session as a page."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+from feedback.cli import session_report
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="of the service whose sessions are wanted")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.epilog = "example: focusloop sessions --json"
+    more = parser.add_subparsers(dest="what", metavar="report")
+    summary = "write a session as one HTML page: score, quality, spectrogram, trials, latency"
+    report = more.add_parser("report", help=summary, description=summary[0].upper() + summary[1:] + ".")
+    session_report.configure(report)
+    report.add_argument("--data-dir", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="of the service")
+    report.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the sessions, the newest first."""
+    """List the sessions, the newest first, or write the page of one."""
+    if args.what == "report":
+        return session_report.run(args)
     from bci.config import read_config
     from feedback.sessions.catalogue import folder_of, read_sessions
     from feedback.sessions.database import rows_as_json

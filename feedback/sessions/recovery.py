@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, fromstring
 
 import orjson
 
 from bci.errors import ConflictError, FileFormatError
 from feedback.loop.trial_journal import KeptTrial
 from feedback.sessions.database import SessionDatabase, SessionRow
+from streaming.recording.reading import RecordedSession, read_about
 from streaming.recording.repair import Content, repair
-from streaming.recording.tracks import TRIALS, read_messages, read_scores
+from streaming.recording.tracks import TRIALS
 
 _OURS = "Focus-"
 
@@ -52,7 +52,7 @@ def recovered(database: SessionDatabase, folder: Path, row: SessionRow, trials_o
 def _lacking(path: Path, kept: Sequence[KeptTrial]) -> list[tuple[float, str]]:
     if not kept:
         return []
-    there = {(message.get("run"), message.get("trial")) for _, message in read_messages(path, TRIALS)}
+    there = {(message.get("run"), message.get("trial")) for _, message in RecordedSession(path).messages(TRIALS)}
     return [
         (trial.t_lsl_s, orjson.dumps({"type": "trial", **trial.fields()}).decode())
         for trial in kept
@@ -80,7 +80,7 @@ def found_again(database: SessionDatabase, folder: Path, trials_of: TrialsOf) ->
 
 def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     raw = [s for s in content.streams.values() if not s.kind.startswith(_OURS) and s.number_format != "string"]
-    scores = read_scores(path)
+    scores = RecordedSession(path).scores()
     problems = [row.problem]
     lost = content.size - content.end
     if not content.closed:
@@ -121,15 +121,3 @@ def _row_of(path: Path) -> SessionRow | None:
         problem="it was not in the database",
         started_unix_s=started_unix_s,
     )
-
-
-def read_about(path: Path) -> Element | None:
-    """Give what the header of a recording of ours says; None where it is none."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16384)
-        inspect_from = head.index(b"<?xml")
-        text = head[inspect_from : head.index(b"</info>") + len(b"</info>")]
-        return fromstring(text.decode("utf-8", "replace")).find("focusloop")  # noqa: S314 - expat limits entities
-    except (OSError, ValueError, ParseError):
-        return None

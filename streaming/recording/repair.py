@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import ParseError, fromstring
 
 from bci.errors import FileFormatError
@@ -16,6 +17,14 @@ from streaming.recording.length import SignalLength
 
 _SIZES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "double64": 8}
 _HEAD = struct.Struct("<HI")
+
+
+class Place(NamedTuple):
+    """Where a file holds samples of a stream: the first byte, the one after the last, and how many samples."""
+
+    start: int
+    end: int
+    samples: int
 
 
 @dataclass(slots=True)
@@ -36,6 +45,10 @@ class StreamContent:
         From the first to the last.
     footer
         True where it was closed properly.
+    header
+        Its `info`, as XML.
+    places
+        Of its chunks of samples.
     """
 
     name: str
@@ -47,6 +60,8 @@ class StreamContent:
     last_s: float | None = None
     length: SignalLength = field(default_factory=SignalLength)
     footer: bool = False
+    header: str = ""
+    places: list[Place] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -222,13 +237,15 @@ def _take(content: mmap.mmap, at: int, end: int, streams: dict[int, StreamConten
 
 
 def _header(text: bytes) -> StreamContent | None:
+    header = text.decode("utf-8", "replace")
     try:
-        info = fromstring(text.decode("utf-8", "replace"))  # noqa: S314 - expat limits entities; ours, or nearly
+        info = fromstring(header)  # noqa: S314 - expat limits entities; ours, or nearly
         return StreamContent(
             info.findtext("name") or "",
             info.findtext("type") or "",
             str(info.findtext("channel_format")),
             int(info.findtext("channel_count") or 0),
+            header=header,
         )
     except (ParseError, ValueError):
         return None
@@ -244,6 +261,7 @@ def _count(content: mmap.mmap, body: int, end: int, stream: StreamContent) -> bo
     if stamps is None:
         return False
     stream.samples += n
+    stream.places.append(Place(at, end, n))
     stream.first_s = stamps[0] if stream.first_s is None else stream.first_s
     stream.last_s = stamps[1]
     stream.length.add(*stamps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyxdf
 
 from bci.types import Channel, Chunk, SourceClock, StreamSpec
 from streaming.recording.session import SessionFile, Track
+from streaming.recording.tracks import HEADER_FIELDS, session_tracks
 
 TRACKS = (
     Track("scores", "p01 scores", "Focus-Scores", ("value", "valid"), 25.0),
@@ -136,3 +137,51 @@ class Failing:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         return called
+
+
+HEADER = {
+    "session": "20261125T210000Z-p01-ab12",
+    "participant": "p01",
+    "started": "2026-11-25T21:00:00+00:00",
+    "sources": {"source": ["lsl:name=Cap"]},
+    "model": "focus-attention@1.0.0",
+    "unix_s": "1795640400.5",
+    "lsl_s": "100.0",
+    "configuration": "0" * 64,
+    "versions": {"focusloop": "0.1.0"},
+}
+REASONS = ("paused", "no_data", "stale")
+
+
+def recorded(
+    folder: Path,
+    parts: Sequence[Chunk],
+    *,
+    header: Mapping[str, Any] | None = None,
+    messages: Mapping[str, Sequence[tuple[float, Mapping[str, Any]]]] | None = None,
+    scores: Sequence[tuple[float, Sequence[float]]] = (),
+    fields: Mapping[str, str] | None = None,
+    finish: bool = True,
+    every: int = 6,
+) -> Path:
+    """Write a session with all its tracks, as the service does, with a write every so many chunks."""
+    about = {**HEADER, **(header or {})}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{about['session']}.xdf"
+    given = session_tracks(about["participant"], 25.0, REASONS, lambda row: row, about["model"])
+    session = SessionFile(path, about, HEADER_FIELDS, given, Remembering())
+    for name, text in (fields or {"device": "Test cap", "origin": "live", "montage": "Fp1 Fp2 O1 O2"}).items():
+        session.set_field(name, text)
+    for key, said in (messages or {}).items():
+        for stamp_s, message in said:
+            session.add(key, stamp_s, message)
+    for stamp_s, row in scores:
+        session.add("scores", stamp_s, row)
+    for number, chunk in enumerate(parts, start=1):
+        assert session.chunk(chunk)
+        if number % every == 0:
+            session.write()
+    session.write()
+    if finish:
+        session.finish()
+    return path

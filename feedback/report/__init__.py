@@ -1,0 +1,1 @@
+"""A session or a scored recording as one page that a person can look through."""
