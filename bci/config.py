@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bci.errors import ConfigError
 
@@ -49,6 +49,57 @@ class ControllerConfig(_Strict):
     params: dict[str, bool | float] = Field(default_factory=dict)
 
 
+class CriterionConfig(_Strict):
+    """One criterion of `[participant.neurofeedback]`: what must be high, or low, for a reward."""
+
+    side: Literal["reward", "inhibit"] = Field("reward", description="reward: at or above the threshold")
+    band_hz: tuple[float, float] | None = Field(None, description="band power between two edges; left out: the focus")
+    channels: tuple[str, ...] | None = Field(None, min_length=1, description="of the band power; left out: all")
+    threshold: Literal["fixed", "block", "percentile"] = Field(
+        "fixed", description="fixed from rest; block: moved a little between blocks; percentile: hides learning"
+    )
+    share: float = Field(0.7, gt=0.0, lt=1.0, description="of rest that meets it, each criterion by itself")
+
+
+class NeurofeedbackConfig(_Strict):
+    """`[participant.neurofeedback]`: what is rewarded, and how."""
+
+    criteria: tuple[CriterionConfig, ...] = Field(min_length=1, max_length=8)
+    feedback: Literal["discrete", "continuous"] = "discrete"
+    rest_s: float = Field(30.0, ge=5.0, le=300.0, description="clean seconds of rest that the thresholds come from")
+    dwell_s: float = Field(0.5, ge=0.0, le=60.0, description="all criteria hold for so long before a reward")
+    refractory_s: float = Field(1.0, ge=0.0, le=60.0, description="no other reward for so long")
+    block_s: float = Field(180.0, ge=10.0, le=3600.0, description="length of a block, for the threshold `block`")
+    most_a_block_sd: float = Field(0.2, gt=0.0, le=5.0)
+    most_in_all_sd: float = Field(1.0, gt=0.0, le=5.0)
+    percentile_s: float = Field(60.0, ge=5.0, le=600.0, description="what the threshold `percentile` looks back on")
+
+
+class PlannedTask(_Strict):
+    """A task of `[participant.plan]`."""
+
+    task: str = Field(min_length=1, max_length=64, description="as trials name it")
+    minutes: float = Field(gt=0.0, le=480.0)
+    kind: Literal["sustained", "selective", "working-memory"] | None = Field(
+        None, description="of attention; read from the task's name where it is left out"
+    )
+
+
+class PlanConfig(_Strict):
+    """`[participant.plan]`: what a person is to do today."""
+
+    tasks: tuple[PlannedTask, ...] = Field(min_length=1, max_length=64)
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        names = [one.task for one in self.tasks]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            msg = f"task '{twice}' is planned twice; give it once, with all its minutes"
+            raise ValueError(msg)
+        return self
+
+
 class ParticipantConfig(_Strict):
     """`[[participant]]`: one person in front of focusloop."""
 
@@ -58,6 +109,8 @@ class ParticipantConfig(_Strict):
     model: str | None = None
     baseline: str | None = Field(default=None, description="a recording of the person's rest, `rest.edf@0:30`")
     controller: ControllerConfig | None = None
+    neurofeedback: NeurofeedbackConfig | None = None
+    plan: PlanConfig | None = None
 
 
 class Config(_Strict):
@@ -124,9 +177,23 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     place = [str(part) for part in first["loc"]]
     where = f"{path}: " if path else ""
     if first["type"] == "extra_forbidden":
-        table: type[BaseModel] = {"service": ServiceConfig, "participant": ParticipantConfig}.get(place[0], Config)
-        if len(place) == 1:
-            table = Config
-        known = ", ".join(field.alias or name for name, field in table.model_fields.items())
+        known = ", ".join(field.alias or name for name, field in _table(place[:-1]).model_fields.items())
         return f"{where}unknown key '{'.'.join(place)}'; known are {known}"
     return f"{where}{'.'.join(place)}: {first['msg']}, got {first['input']!r}"
+
+
+def _table(place: Sequence[str]) -> type[BaseModel]:
+    """Find the table that a place of the file lies in."""
+    table: type[BaseModel] = Config
+    for part in place:
+        found = next((f for name, f in table.model_fields.items() if part in (name, f.alias)), None)
+        if found is not None:  # else it is a number within a list
+            table = next(one for one in _types(found.annotation) if issubclass(one, BaseModel))
+    return table
+
+
+def _types(annotation: object) -> Iterator[type]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _types(inner)

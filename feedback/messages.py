@@ -15,6 +15,7 @@ from streaming.features import FeatureSchema
 from streaming.types import FeatureFrame, Flag
 
 _DB = 10.0 / np.log(10.0)
+_DIGITS = 6
 
 
 def focus_fields(
@@ -40,24 +41,29 @@ def focus_fields(
         "t_unix_s": anchor.to_unix(now_lsl_s if stamp is None else stamp),
         "t_lsl_s": stamp,
         "origin": origin,
-        "value": score.value,
-        "steady": score.steady,
-        "relative": score.relative,
-        "raw": score.raw,
+        "value": _rounded(score.value),
+        "steady": _rounded(score.steady),
+        "relative": _rounded(score.relative),
+        "raw": _rounded(score.raw),
         "valid": score.reason is None,
         "reason": score.reason,
-        "confidence": score.confidence,
-        "quality": score.quality,
+        "confidence": _rounded(score.confidence),
+        "quality": _rounded(score.quality),
         "calibrated": score.calibrated,
         "certificate": None if score.certificate is None else score.certificate.fields(anchor.to_unix(now_lsl_s)),
         "modalities": ["eeg"],
         "model": score.model_id,
         "window_s": score.window_s,
-        "delay_s": score.delay_s,
+        "delay_s": _rounded(score.delay_s),
         "response_s": score.response_s,
         "recorded": recorded,
-        "age_ms": None if stamp is None else (now_lsl_s - stamp) * 1e3,
+        "age_ms": None if stamp is None else round((now_lsl_s - stamp) * 1e3, 3),
     }
+
+
+def _rounded(number: float | None) -> float | None:
+    """Keep what a score can tell: the model itself does not agree with itself to more than 1e-6 from batch to batch."""
+    return None if number is None else round(number, _DIGITS)
 
 
 def flag_names(bits: int) -> list[str]:

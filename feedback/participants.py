@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import structlog
 
 from bci.config import Config, ParticipantConfig
 from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError
 from feedback.assembly import HOP_S, Assembly
 from feedback.baselines import BaselineStore
-from feedback.calibration import CalibrationRun, check_phases
+from feedback.calibrations import LiveCalibrations
 from feedback.certificates import CertificateStore
-from feedback.controller import Controller, ControllerSettings
-from feedback.controllers import Controllers
-from feedback.guided import GuidedRun, Plan
+from feedback.loop.closed_loop import ClosedLoop
 from feedback.outlets.port import EventOutlet, Outlet
-from feedback.participant import Participant, describe_certificate
-from feedback.proposer import Proposer
+from feedback.participant import Participant
 from feedback.scoring import ScoringSink
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
-from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
-from feedback.service.trial_clock import Stamp
 from feedback.session_keeper import SessionKeeper
-from feedback.trial_desk import TrialDesk, moment
-from feedback.trial_journal import TrialJournal
 from inference.listing import list_models
-from inference.personal.cued_session import random_order
-from inference.scorer import StreamScorer
 from streaming.compiled import compiling_told
 from streaming.defects import Place
 from streaming.engine import Engine
@@ -44,10 +32,7 @@ from streaming.reader import sentence
 from streaming.types import StreamStatus
 
 OPEN_WAIT_S = 3.0
-TICK_S = 1.0
 COMPILING = "the signal path is being compiled (once; up to a minute)"
-WORKER_WAIT_S = 2.0
-"""The worker looks at what it was asked four times a second at least."""
 
 _log = structlog.get_logger("focusloop.participants")
 
@@ -73,22 +58,19 @@ class LiveParticipants:
     def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
         self._config = config
         self._metrics = metrics
-        self._journal = TrialJournal(config.service.data_dir / "trials.sqlite")
         self._event_outlets = [one for one in outlets if isinstance(one, EventOutlet)]
-        self._controllers = Controllers(self._journal, self._tell)
-        self._proposer = Proposer(self._tell, self._baseline_age_s)
-        self._desk = TrialDesk(self._controllers, self._proposer, self._journal, self._tell)
-        self._outlets: tuple[Outlet, ...] = (*outlets, self._controllers, self._proposer)
+        self.loop = ClosedLoop(config.service.data_dir, self._tell, self._say, self._person)
+        self._outlets: tuple[Outlet, ...] = (*outlets, *self.loop.listeners)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._certificates = CertificateStore(config.service.data_dir / "certificates")
-        self._measurer = ThreadPoolExecutor(1, "certificate")
         self._people: dict[str, Participant] = {}
         self._assembly = Assembly(config.service, self._store, self._certificates, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
-        self._engine = Engine(self._sink, hop_s=HOP_S, report=self._defect, observe=metrics.observe)
+        self.calibrations = LiveCalibrations(self._person, self._sink, self._store, self._certificates)
+        self._engine = Engine(self.loop.tap(self._sink), hop_s=HOP_S, report=self._defect, observe=metrics.observe)
         self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics)
         self._boot: asyncio.Task[None] | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._not_ready = "the service is starting"
         self._configured = [(wish, self._enter(wish)) for wish in config.participants]
         metrics.before_scrape(self._refresh_metrics)
@@ -103,9 +85,9 @@ class LiveParticipants:
         self._not_ready = "the signal path is being prepared"
         self._engine.start()
         for wish, _ in self._configured:
-            self._give_controller(wish)
+            self.loop.enter(wish)
         self._boot = asyncio.create_task(self._open_configured())
-        self._ticking = asyncio.create_task(self._tick(), name="controllers")
+        self._looking = asyncio.create_task(self.loop.run(), name="loop")
 
     async def _open_configured(self) -> None:
         try:
@@ -130,13 +112,6 @@ class LiveParticipants:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)
             await self._begin(person)
 
-    async def _tick(self) -> None:
-        """Let silence and tiredness be noticed."""
-        while True:
-            await asyncio.sleep(TICK_S)
-            self._controllers.tick()
-            self._proposer.tick()
-
     def _tell_of_compiling(self) -> None:
         if self._not_ready != COMPILING:
             self._not_ready = COMPILING
@@ -150,14 +125,14 @@ class LiveParticipants:
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
-        running = [task for task in (self._boot, self._ticking) if task is not None]
+        running = [task for task in (self._boot, self._looking) if task is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._engine.stop, 2.0)
         await self._keeper.close()
-        await asyncio.to_thread(self._journal.close)
-        self._measurer.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.loop.close)
+        self.calibrations.close()
         for outlet in self._outlets:
             outlet.close()
 
@@ -183,7 +158,7 @@ class LiveParticipants:
             id=stream, sources=tuple(sources), montage=tuple(montage) if montage else None, model=model
         )
         person = self._enter(wish)
-        self._give_controller(wish)
+        self.loop.enter(wish)
         await self._begin(person)
         await asyncio.wait([asyncio.wrap_future(person.answered)], timeout=OPEN_WAIT_S)
         if person.status.state == "failed":
@@ -207,100 +182,6 @@ class LiveParticipants:
         self._sink.publish(stream, "status", {"state": "closed", "detail": "removed"})
         if self._sink.hub is not None:
             self._sink.hub.forget(stream)
-
-    async def start_calibration(self, stream: str, seconds: float, phases: Sequence[str]) -> dict[str, Any]:
-        """Begin to gather rest."""
-        person = self._person(stream)
-        check_phases(seconds, phases)
-        return self._start(person, self._rest(person, seconds, phases))
-
-    def _rest(self, person: Participant, seconds: float, phases: Sequence[str]) -> CalibrationRun:
-        scorer = self._calibratable(person)
-        return CalibrationRun(scorer, seconds, tuple(phases), self._open_index(scorer))
-
-    async def start_certificate(self, stream: str, blocks: int, block_seconds: float) -> dict[str, Any]:
-        """Begin a guided calibration: blocks of cross and task in an order drawn by lot."""
-        person = self._person(stream)
-        plan = Plan(blocks, block_seconds)
-        plan.check(person.model.bundle.card.window_s)
-        scorer = self._calibratable(person)
-        earlier, _ = self._certificates.newest(scorer.owner)
-        order = random_order(plan.blocks, np.random.default_rng())
-        return self._start(person, GuidedRun(scorer, plan, order, self._measurer.submit, earlier))
-
-    def _calibratable(self, person: Participant) -> StreamScorer:
-        if person.calibration is not None and person.calibration.state == "running":
-            msg = f"a calibration of '{person.id}' is running; cancel it first (DELETE)"
-            raise ConflictError(msg)
-        if person.scorer is None or person.status.state != "streaming":
-            msg = f"'{person.id}' has no signal to calibrate on ({person.status.state}: {person.status.detail})"
-            raise ConflictError(msg)
-        if person.scorer.unassigned:
-            msg = f"nobody has said where the electrodes of '{person.id}' are; give a montage first"
-            raise ConflictError(msg)
-        return person.scorer
-
-    def _start(self, person: Participant, run: CalibrationRun | GuidedRun) -> dict[str, Any]:
-        person.calibration = run
-        self._sink.on_worker(person.id, run.begin)
-        self._sink.tell_calibration(person.id, run)
-        return run.fields()
-
-    def _open_index(self, scorer: StreamScorer) -> float | None:
-        """Find this person's alpha with open eyes: of the baseline in use, or of a stored one that fits."""
-        known = (scorer.baseline, self._store.find(scorer.owner)[0])  # `find` gives open eyes first
-        return next((one.alpha_index for one in known if one is not None and one.eyes == "open"), None)
-
-    def calibration(self, stream: str) -> dict[str, Any]:
-        """Show the running or last calibration, and the baseline in use."""
-        person = self._person(stream)
-        scorer = person.scorer
-        state = person.calibration.fields() if person.calibration else {"state": "none"}
-        now = time.time()
-        baseline = scorer.baseline.describe(now) if scorer and scorer.baseline else None
-        history = self._certificates.history(scorer.owner)[0] if scorer else ()
-        return {
-            **state,
-            "baseline": baseline,
-            "certificate": describe_certificate(scorer, now),
-            "history": [certificate.describe(now) for certificate in history],
-        }
-
-    async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
-        """End a running calibration; with `forget` delete the baseline in use or ended, and what was certified, too."""
-        person = self._person(stream)
-        run, scorer = person.calibration, person.scorer
-        if run is not None and run.state == "running":
-            await self._acted(stream, lambda: self._cancel(stream, run))
-        if not forget or scorer is None:
-            return
-        self._certificates.delete(scorer.owner)
-        await self._acted(stream, lambda: scorer.use_certificate(None))
-        if (scorer.baseline or scorer.ended_baseline) is not None:
-            self._store.delete(scorer.owner)
-            await self._acted(stream, lambda: scorer.use_baseline(None))
-
-    def _cancel(self, stream: str, run: CalibrationRun | GuidedRun) -> None:
-        if run.state == "running":  # it may have ended meanwhile
-            run.cancel()
-            self._sink.tell_calibration(stream, run)
-
-    async def confirm_baseline(self, stream: str) -> None:
-        """Use again the baseline that ended because the headset was off."""
-        scorer = self._person(stream).scorer
-        if scorer is None or scorer.ended_baseline is None:
-            msg = f"'{stream}' has no baseline that ended because the headset was off"
-            raise ConflictError(msg)
-        await self._acted(stream, scorer.confirm_baseline)
-
-    async def _acted(self, stream: str, work: Callable[[], None]) -> None:
-        """Wait until the worker has done it, so that whoever asks next sees it."""
-        done = asyncio.wrap_future(self._sink.on_worker(stream, work))
-        await asyncio.wait([done], timeout=WORKER_WAIT_S)  # which leaves the work to be done, if it takes longer
-        if not done.done():
-            msg = f"'{stream}': scoring is busy, and this is not done yet; look again in some seconds"
-            raise ConflictError(msg)
-        done.result()
 
     def set_paused(self, stream: str, paused: bool) -> None:
         """Pause or resume scoring."""
@@ -334,55 +215,12 @@ class LiveParticipants:
         fresh.set_attention(attention)
         fresh.set_fault("no_data")
         if person.calibration is not None and person.calibration.state == "running":
-            await self.cancel_calibration(person.id)
+            await self.calibrations.cancel(person.id)
         person.source = fresh  # what is asked meanwhile is asked of it
         await asyncio.to_thread(self._engine.remove, person.id)
         if self._people.get(person.id) is person:
             person.start_over(fresh)
             self._open_source(person)  # its session goes on
-
-    def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
-        """Take an answered trial in, once."""
-        loop = asyncio.get_running_loop()
-
-        def on_disk() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(lambda: kept(repeated))
-
-        repeated = self._desk.accept(trial, stamp, on_disk)
-
-    def accept_marker(self, marker: SendMarker, stamp: Stamp) -> None:
-        """Tell everyone who listens of a marker."""
-        self._tell(marker.stream, "marker", {**moment(stamp), "label": marker.label})
-
-    def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
-        """Take a person's answer to a proposal in."""
-        self._person(stream)
-        self._proposer.answer(stream, answer.kind, accepted=answer.accepted)
-        _log.info("proposal answered", stream=stream, kind=answer.kind, accepted=answer.accepted)
-
-    def set_controller(self, stream: str, asked: SetController) -> dict[str, Any]:
-        """Give a stream a difficulty controller, or change the one it has."""
-        self._person(stream)
-        return self._controllers.set(stream, ControllerSettings(asked.policy, asked.target, asked.limits, asked.params))
-
-    def controller(self, stream: str) -> dict[str, Any]:
-        """Show a stream's controller."""
-        self._person(stream)
-        return self._controllers.view(stream) or {"state": "none"}
-
-    def end_controller(self, stream: str) -> None:
-        """Take a stream's controller away."""
-        self._person(stream)
-        self._controllers.end(stream)
-
-    def _give_controller(self, wish: ParticipantConfig) -> None:
-        asked = wish.controller
-        if asked is None:
-            self._controllers.reopen(wish.id)
-        else:
-            settings = ControllerSettings(asked.policy, asked.target, asked.limits, asked.params)
-            self._controllers.set(wish.id, settings)
 
     async def sessions(self) -> dict[str, Any]:
         """List what was recorded."""
@@ -414,10 +252,8 @@ class LiveParticipants:
         for outlet in self._event_outlets:
             outlet.on_event(stream, topic, fields)
 
-    def _baseline_age_s(self, stream: str) -> float | None:
-        scorer = self._person(stream).scorer
-        baseline = scorer.baseline if scorer is not None else None
-        return None if baseline is None else baseline.age_s(time.time())
+    def _say(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
+        self._sink.publish(stream, topic, fields, wake=False)
 
     def _refresh_metrics(self) -> None:
         for stream, lane in self._engine.stats().streams.items():
@@ -428,9 +264,7 @@ class LiveParticipants:
         if wish.id in self._people:
             msg = f"there is a stream '{wish.id}' already; take another id, or DELETE it first"
             raise ConflictError(msg)
-        if wish.controller is not None:
-            asked = wish.controller
-            Controller(wish.id, ControllerSettings(asked.policy, asked.target, asked.limits, asked.params))  # or refuse
+        self.loop.check(wish)
         person = self._people[wish.id] = self._assembly.participant(wish)
         return person
 

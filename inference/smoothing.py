@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from array import array
 
 STEADY_S = 20.0
 _BINS = 1000
@@ -26,11 +26,13 @@ class ScoreTrack:
     def __init__(self, hop_s: float, smoothing_s: float) -> None:
         self._gain = 1.0 - math.exp(-hop_s / smoothing_s)
         self._span = round(STEADY_S / hop_s)
-        self._recent: deque[tuple[int, float]] = deque()
+        self._recent = array("d", [math.nan]) * self._span  # by hop; NaN where a hop had no valid score
+        self._newest_hop = 0
         self._sum = 0.0
+        self._held = 0
         self._generation = -1
         self._value: float | None = None
-        self._counts = [0] * _BINS
+        self._counts = array("Q", [0]) * _BINS
         self._total = 0
         self._place = 0
         self._below = 0
@@ -53,17 +55,28 @@ class ScoreTrack:
         -------
         value, steady, relative; each 0..1.
         """
-        if generation != self._generation:
-            self._generation = generation
-            self._recent.clear()
-            self._sum = 0.0
         self._value = raw if self._value is None else self._value + self._gain * (raw - self._value)
-        self._recent.append((hop, raw))
+        self._make_room(hop, generation)
+        self._recent[hop % self._span] = raw
         self._sum += raw
-        while self._recent[0][0] <= hop - self._span:
-            self._sum -= self._recent.popleft()[1]
-        steady = min(1.0, max(0.0, self._sum / len(self._recent)))
+        self._held += 1
+        steady = min(1.0, max(0.0, self._sum / self._held))
         return self._value, steady, self._rank(self._value)
+
+    def _make_room(self, hop: int, generation: int) -> None:
+        """Let go of what is older than `STEADY_S` before this hop."""
+        passed = min(hop - self._newest_hop, self._span)
+        if generation != self._generation:
+            self._generation, passed = generation, self._span
+        self._newest_hop = hop
+        for place in range(hop - passed + 1, hop + 1):
+            old = self._recent[place % self._span]
+            if old == old:  # not NaN
+                self._recent[place % self._span] = math.nan
+                self._sum -= old
+                self._held -= 1
+        if not self._held:
+            self._sum = 0.0
 
     def _rank(self, value: float) -> float:
         """Note a value, and give its place among all so far: how many lie below, and half of those that are as high.

@@ -18,7 +18,8 @@ from bci.errors import ConfigError, SourceError
 
 _QUIET = "-3"  # only fatal errors; what happens to a stream, its status says
 
-_RESERVE_MS = "500"  # of the signal, allocated by liblsl for each inlet; it would take 5 s
+_RESERVES = {"InletBufferReserveMs": "500", "OutletBufferReserveMs": "500", "OutletBufferReserveSamples": "8"}
+"""What liblsl allocates for each inlet and outlet; it would take 5 s, or 128 samples. Each grows if it must."""
 
 _lock = threading.Lock()
 _peers: frozenset[str] | None = None  # None until liblsl was configured
@@ -93,8 +94,9 @@ def _content(config: configparser.RawConfigParser, peers: frozenset[str]) -> str
             config.add_section(section)
     if not config.has_option("log", "level"):
         config.set("log", "level", _QUIET)
-    if not config.has_option("tuning", "InletBufferReserveMs"):
-        config.set("tuning", "InletBufferReserveMs", _RESERVE_MS)  # an inlet is read at each hop, and grows if it must
+    for option, amount in _RESERVES.items():
+        if not config.has_option("tuning", option):
+            config.set("tuning", option, amount)
     if peers:
         known = config.get("lab", "KnownPeers", fallback="{}").strip().strip("{}")
         everyone = dict.fromkeys([*(p.strip() for p in known.split(",") if p.strip()), *sorted(peers)])

@@ -25,7 +25,7 @@ from bci.source import SourceStatus
 from bci.types import Chunk, FloatSamples, SourceState, StreamSpec
 from bci.uri import SourceUri
 
-_BUFFERED_S = 10  # what liblsl keeps while nobody reads; the oldest is dropped then
+_BUFFERED_S = 5  # what liblsl keeps while nobody reads; the oldest is dropped then
 _SLICE_S = 0.2  # so soon a reader notices that it was closed
 _PAUSE_S = 0.1  # no connection is broken and found again in less
 _SILENCE_S = 2.0

@@ -28,6 +28,18 @@ namespace Focusloop
         public double Level, Previous;
     }
 
+    /// <summary>What is rewarded, moment by moment: nothing where it is not valid, and Reason says why.</summary>
+    public sealed class Neurofeedback
+    {
+        public string Stream, Origin, State, Reason;
+        public long Seq, Rewards;
+        public bool Valid, Rewarded;
+        public double? Brightness;
+
+        /// <summary>True where no live headset is behind it: show SIMULATED in words.</summary>
+        public bool Simulated { get { return Origin != "live"; } }
+    }
+
     /// <summary>A connection, native or of the browser. Everything is called on the thread that pumps.</summary>
     public interface ITransport
     {
@@ -60,6 +72,7 @@ namespace Focusloop
 
         public event Action<Focus> OnFocus;
         public event Action<Difficulty> OnDifficulty;
+        public event Action<Neurofeedback> OnNeurofeedback;
         public event Action<Dictionary<string, object>> OnMessage;
         public event Action<bool> OnConnected;
         public event Action<string> OnDenied;
@@ -242,6 +255,7 @@ namespace Focusloop
                 _difficulty[difficulty.Stream] = difficulty;
                 if (OnDifficulty != null) OnDifficulty(difficulty);
             }
+            else if (type == "neurofeedback" && OnNeurofeedback != null) OnNeurofeedback(ReadNeurofeedback(message));
             if (OnMessage != null) OnMessage(message);
         }
 
@@ -330,6 +344,16 @@ namespace Focusloop
                 Stream = Text(m, "stream"), Seq = (long)(Number(m, "seq") ?? 0), Reason = Text(m, "reason"), Policy = Text(m, "policy"),
                 State = Text(m, "state"), Level = Number(m, "level") ?? 0, Previous = Number(m, "previous") ?? 0,
                 AfterRun = after == null ? null : Text(after, "run"), AfterTrial = after == null ? null : (long?)Number(after, "trial"),
+            };
+        }
+
+        static Neurofeedback ReadNeurofeedback(Dictionary<string, object> m)
+        {
+            return new Neurofeedback
+            {
+                Stream = Text(m, "stream"), Seq = (long)(Number(m, "seq") ?? 0), Origin = Text(m, "origin"), State = Text(m, "state"),
+                Reason = Text(m, "reason"), Valid = Flag(m, "valid"), Rewarded = Flag(m, "rewarded"),
+                Brightness = Number(m, "brightness"), Rewards = (long)(Number(m, "rewards") ?? 0),
             };
         }
 

@@ -151,7 +151,12 @@ class Proposals:
         )
         return Proposal("rest", text, evidence)
 
-    def next_task(self, levels: Mapping[Domain, tuple[float, float, int]], now_s: float) -> Proposal | None:
+    def next_task(
+        self,
+        levels: Mapping[Domain, tuple[float, float, int]],
+        now_s: float,
+        open_tasks: Mapping[Domain, str] | None = None,
+    ) -> Proposal | None:
         """Propose the kind of task in which this person is weakest.
 
         Parameters
@@ -160,8 +165,12 @@ class Proposals:
             By domain: level 0..1, its standard error, and the number of trials behind it.
         now_s
             Moment, LSL clock.
+        open_tasks
+            Task of the plan that has time left, by domain: nothing else is proposed; None without a plan.
         """
-        known = {domain: one for domain, one in levels.items() if one[2] >= LEAST_TRIALS}
+        known: dict[Domain, tuple[float, float, int]] = {
+            domain: one for domain, one in levels.items() if one[2] >= LEAST_TRIALS
+        }
         if len(known) < 2 or self._silent("next_task", now_s):
             return None
         ordered = sorted(known, key=lambda domain: known[domain][0])
@@ -169,10 +178,14 @@ class Proposals:
         apart = known[second][0] - known[weakest][0]
         if apart <= math.hypot(known[weakest][1], known[second][1]):
             return None
-        text = (
-            f"{weakest} attention is weakest ({known[weakest][0]:.2f} against {known[second][0]:.2f}): train it next?"
-        )
-        return Proposal("next_task", text, {domain: round(known[domain][0], 3) for domain in ordered})
+        evidence: dict[str, float | str | None] = {domain: round(known[domain][0], 3) for domain in ordered}
+        weakness = f"{weakest} attention is weakest ({known[weakest][0]:.2f} against {known[second][0]:.2f})"
+        if open_tasks is None:
+            return Proposal("next_task", f"{weakness}: train it next?", evidence)
+        task = open_tasks.get(weakest)
+        if task is None:
+            return None  # the plan has nothing left that trains it
+        return Proposal("next_task", f"{weakness}: '{task}' of the plan next?", {**evidence, "task": task})
 
     def recalibration(
         self, baseline_age_s: float | None, mismatch_share: float, unlike_share: float, now_s: float

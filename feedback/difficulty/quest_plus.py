@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.errors import ConfigError
+from bci.errors import NotInstalledError
 from feedback.difficulty.task import Task
 from feedback.difficulty.trial import Decision, Trial, held, moved
 
@@ -36,8 +36,8 @@ class QuestPlus:
 
     Raises
     ------
-    ConfigError
-        If the package is not installed.
+    NotInstalledError
+        Without the package.
     """
 
     name = "quest-plus"
@@ -84,10 +84,10 @@ class QuestPlus:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
         weights = np.asarray(state["posterior"], np.float64)
-        if weights.size != self._abilities.size or not np.all(weights >= 0.0) or not weights.sum() > 0.0:
+        if weights.size != self._abilities.size or not np.all(weights >= 0.0) or abs(weights.sum() - 1.0) > 1e-6:
             msg = "the posterior is of another grid, or no distribution"
             raise ValueError(msg)
-        self._quest.posterior.values[...] = (weights / weights.sum()).reshape(self._posterior().shape)
+        self._quest.posterior.values[...] = weights.reshape(self._posterior().shape)  # to the last bit
         self.difficulty = self._on_grid(float(state["difficulty"]))
 
 
@@ -95,8 +95,8 @@ def _make(task: Task, difficulties: NDArray[np.float64], abilities: NDArray[np.f
     try:
         from questplus.qp import QuestPlus as Package
     except ImportError as error:
-        msg = "policy 'quest-plus' needs the package questplus: pip install 'focusloop[quest]'"
-        raise ConfigError(msg) from error
+        msg = "the policy quest-plus needs questplus, an extra: pip install -c constraints.txt -e '.[quest]'"
+        raise NotInstalledError(msg) from error
     spread = (abilities - task.middle) / (task.d_max - task.d_min)
     # The package's functions rise with intensity: ease is the negative of difficulty.
     return Package(

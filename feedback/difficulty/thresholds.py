@@ -14,6 +14,8 @@ Side = Literal["reward", "inhibit"]
 """A reward criterion is met at or above its threshold, an inhibit criterion at or below it."""
 
 LEAST_BASELINE = 50
+FOLLOW_EVERY = 10
+"""A percentile threshold moves at every so-manieth reading: twice a second or so, which nobody sees as steps."""
 
 
 class Threshold(Protocol):
@@ -147,11 +149,14 @@ class PercentileThreshold(FixedThreshold):
     def __init__(self, side: Side, baseline: Sequence[float], share: float, *, readings: int = 1500) -> None:
         super().__init__(side, baseline, share)
         self._newest: deque[float] = deque(maxlen=max(LEAST_BASELINE, readings))
+        self._since_moved = 0
 
     def add(self, reading: float) -> None:
         """Follow."""
         self._newest.append(reading)
-        if len(self._newest) >= LEAST_BASELINE:
+        self._since_moved += 1
+        if len(self._newest) >= LEAST_BASELINE and self._since_moved >= FOLLOW_EVERY:
+            self._since_moved = 0
             self.value = quantile_met(np.asarray(self._newest), self.side, self.share)
 
 

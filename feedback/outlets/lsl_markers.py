@@ -1,4 +1,4 @@
-"""Difficulties, trials, markers and proposals as LSL markers: one JSON text each, for PsychoPy, Unity, LabRecorder."""
+"""Difficulties, trials, markers, proposals and rewards as LSL markers: one JSON text each, for any LSL program."""
 
 from __future__ import annotations
 

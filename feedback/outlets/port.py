@@ -28,7 +28,7 @@ class Outlet(Protocol):
 
 @runtime_checkable
 class EventOutlet(Protocol):
-    """Another way out for what happens: difficulties, trials, markers, proposals."""
+    """Another way out for what happens: difficulties, trials, markers, proposals, rewards."""
 
     def on_event(self, stream: str, topic: str, fields: Mapping[str, Any]) -> None:
         """Send the fields of a message; `t_lsl_s` is its moment."""

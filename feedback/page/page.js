@@ -2,32 +2,18 @@
 
 import { Electrodes } from "./electrodes.js";
 import { Explanation } from "./explanation.js";
+import { Neurofeedback } from "./neurofeedback.js";
 import { Trace } from "./trace.js";
+import { REASONS, STATES } from "./words.js";
 
 const SILENT_AFTER_S = 2.5;
-const REASONS = {
-  paused: "Scoring is paused.",
-  no_data: "No sample has come from the headset yet.",
-  stale: "The headset has stopped sending.",
-  not_worn: "The headset is not being worn.",
-  unassigned: "Nobody has said where the electrodes are: give a montage.",
-  poor_contact: "Too few electrodes touch well: press them on, moisten them.",
-  artifact: "Movement or muscle hides the brain's signal: loosen your jaw, sit still.",
-  warming_up: "Warming up: a few seconds of signal are needed.",
-  out_of_distribution: "This signal is unlike anything the model has learnt from.",
-  baseline_mismatch: "The signal does not fit the recorded baseline: record a new one.",
-};
-const STATES = {
-  connecting: "looking for the headset", streaming: "streaming", stalled: "no samples are coming",
-  reconnecting: "looking for the headset again", closed: "closed", failed: "failed",
-};
-
 const at = (id) => document.getElementById(id);
 const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`);
 const nowS = () => performance.now() / 1000;
 const trace = new Trace(at("trace"));
 const electrodes = new Electrodes(at("channels"), at("channels-none"));
 const explanation = new Explanation(at("explanation"), at("explanation-none"));
+const neurofeedback = new Neurofeedback(at("neurofeedback"));
 const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), proposals: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
@@ -94,7 +80,7 @@ function welcome(message, send) {
   if (state.epoch !== message.epoch) state.seen = {};
   state.epoch = message.epoch;
   send({ type: "subscribe", id: 1, stream: "*", topics: ["focus"], since });
-  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty", "proposal", "explanation"] });
+  send({ type: "subscribe", id: 2, stream: "*", topics: ["status", "quality", "calibration", "difficulty", "neurofeedback", "proposal", "explanation"] });
   choose(state.stream && state.views.has(state.stream) ? state.stream : message.streams[0]?.id ?? null);
   if (!message.streams.length) noScore("No participant yet: start the service with --source, or POST /v1/streams.");
 }
@@ -112,6 +98,7 @@ function choose(stream) {
   state.stream = stream;
   showDifficulty();
   showProposal();
+  neurofeedback.show(stream, nowS());
   showView();
 }
 
@@ -145,6 +132,7 @@ function removed(stream) {
   state.views.delete(stream);
   electrodes.forget(stream);
   state.difficulties.delete(stream);
+  neurofeedback.forget(stream);
   if (stream !== state.stream) { choose(state.stream); return; }
   choose([...state.views.keys()][0] ?? null);
   noScore(state.stream ? `${stream} was closed; this is ${state.stream}.` : `${stream} was closed; there is no participant.`);
@@ -293,6 +281,11 @@ const handlers = {
     if (message.stream === state.stream) showDifficulty();
   },
 
+  neurofeedback(message) {
+    neurofeedback.add(message, nowS());
+    neurofeedback.show(state.stream, nowS());
+  },
+
   proposal(message) {
     state.proposals.set(message.stream, message);
     if (message.stream === state.stream) showProposal();
@@ -388,6 +381,7 @@ at("attention").onchange = (event) => {
 setInterval(() => {
   if (state.socket && state.heardAt && nowS() - state.heardAt > SILENT_AFTER_S) noScore("The service sends no scores.");
   electrodes.show(state.stream, flowing(state.views.get(state.stream)), nowS());
+  neurofeedback.show(state.stream, nowS());
 }, 500);
 setInterval(() => { if (state.socket?.readyState === 1 && state.stream) refreshView(state.stream); }, 5000);
 

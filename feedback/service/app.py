@@ -23,12 +23,12 @@ from bci.errors import FocusloopError
 from feedback.service import http, problems
 from feedback.service.access import Access
 from feedback.service.gate import Gate
-from feedback.service.http import Routed
 from feedback.service.hub import Hub
 from feedback.service.logs import configure_logs
 from feedback.service.metrics import Metrics
 from feedback.service.ports import Participants
 from feedback.service.protocol import MAX_MESSAGE_BYTES
+from feedback.service.routed import Routed
 from feedback.service.settings import ServiceError, ServiceSettings
 from feedback.service.socket import Sockets
 from feedback.service.transport import ServiceWebSocket

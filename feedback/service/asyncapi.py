@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from feedback.service.protocol import SUBPROTOCOL
-from feedback.service.schemas import CLIENT_MESSAGES, SERVER_MESSAGES
+from feedback.service.wire.client_messages import CLIENT_MESSAGES
+from feedback.service.wire.service_messages import SERVER_MESSAGES
 
 
 def _messages(models: Iterable[type[BaseModel]]) -> dict[str, Any]:

@@ -3,80 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from feedback.service.access import Access, ForbiddenError, Principal, bearer
+from feedback.service.access import Principal
 from feedback.service.asyncapi import asyncapi_document
 from feedback.service.client_files import client_file
 from feedback.service.local_files import confine
+from feedback.service.loop_routes import loop_routes
 from feedback.service.metrics import Metrics
-from feedback.service.ports import Participants
 from feedback.service.problems import problem
-from feedback.service.schemas import (
+from feedback.service.routed import In, Operator, Reader, address_of, demand_operator, principal_of
+from feedback.service.settings import is_loopback
+from feedback.service.wire.http_bodies import (
     AddStream,
-    AnswerProposal,
     ConfirmBaseline,
     IssueToken,
     MoveSimulator,
     Problem,
-    SetController,
     SetPaused,
     StartCalibration,
 )
-from feedback.service.settings import ServiceSettings, is_loopback
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
-_PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "trace.js")
+_PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "neurofeedback.js", "trace.js", "words.js")
 _PAGE_FILES = {"": "index.html"} | {name: name for name in (*_PAGE_SCRIPTS, "page.css")}
 
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """What the routes work on; kept in `app.state.routed`."""
-
-    participants: Participants
-    access: Access
-    settings: ServiceSettings
-    metrics: Metrics
-    server: str
-
-
-def _routed(request: Request) -> Routed:
-    routed: Routed = request.app.state.routed
-    return routed
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
-
-
-def _principal(request: Request) -> Principal:
-    access = _routed(request).access
-    return access.authenticate(bearer(request.headers.get("authorization")), _address(request))
-
-
-def _operator(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
-    if not principal.operator:
-        msg = f"this token reads '{principal.stream}' only; it takes the operator's token"
-        raise ForbiddenError(msg)
-    return principal
-
-
-def _reader(stream: str, principal: Annotated[Principal, Depends(_principal)]) -> Principal:
-    if not principal.may_read(stream):
-        msg = f"this token reads '{principal.stream}' only"
-        raise ForbiddenError(msg)
-    return principal
-
-
-In = Annotated[Routed, Depends(_routed)]
-Operator = Depends(_operator)
-Reader = Depends(_reader)
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "content": {"application/problem+json": {}}}}
 v1 = APIRouter(prefix="/v1", responses=_PROBLEMS)
@@ -84,7 +39,7 @@ open_routes = APIRouter()
 
 
 @v1.get("/streams", summary="All streams that the token may read")
-async def list_streams(routed: In, principal: Annotated[Principal, Depends(_principal)]) -> dict[str, Any]:
+async def list_streams(routed: In, principal: Annotated[Principal, Depends(principal_of)]) -> dict[str, Any]:
     """List streams."""
     return {"streams": [view for view in routed.participants.views() if principal.may_read(str(view["id"]))]}
 
@@ -120,20 +75,20 @@ async def start_calibration(stream: str, routed: In, body: StartCalibration | No
     """Begin a calibration; follow it on the `calibration` topic."""
     asked = body or StartCalibration()
     if asked.kind == "certificate":
-        return await routed.participants.start_certificate(stream, asked.blocks, asked.block_seconds)
-    return await routed.participants.start_calibration(stream, asked.seconds, asked.phases)
+        return await routed.participants.calibrations.start_certificate(stream, asked.blocks, asked.block_seconds)
+    return await routed.participants.calibrations.start(stream, asked.seconds, asked.phases)
 
 
 @v1.get("/streams/{stream}/calibration", dependencies=[Reader], summary="The running or last calibration")
 async def show_calibration(stream: str, routed: In) -> dict[str, Any]:
     """Show a calibration."""
-    return routed.participants.calibration(stream)
+    return routed.participants.calibrations.view(stream)
 
 
 @v1.put("/streams/{stream}/calibration", dependencies=[Operator], summary="Confirm a baseline that has ended")
 async def confirm_baseline(stream: str, body: ConfirmBaseline, routed: In) -> dict[str, Any]:
     """Use again the baseline that ended because the headset was off for 10 s."""
-    await routed.participants.confirm_baseline(stream)
+    await routed.participants.calibrations.confirm_baseline(stream)
     return {"confirmed": body.confirm}
 
 
@@ -145,7 +100,7 @@ async def confirm_baseline(stream: str, body: ConfirmBaseline, routed: In) -> di
 )
 async def cancel_calibration(stream: str, routed: In, forget: bool = False) -> None:
     """Cancel a running calibration; with `forget=true` forget the baseline in use, or the one that ended, too."""
-    await routed.participants.cancel_calibration(stream, forget=forget)
+    await routed.participants.calibrations.cancel(stream, forget=forget)
 
 
 @v1.put("/streams/{stream}/paused", dependencies=[Operator], summary="Pause or resume scoring")
@@ -162,32 +117,7 @@ async def move_simulator(stream: str, body: MoveSimulator, routed: In) -> dict[s
     return {"attention": body.attention, "fault": body.fault}
 
 
-@v1.post(
-    "/streams/{stream}/proposals", status_code=204, dependencies=[Reader], summary="Accept or refuse what was proposed"
-)
-async def answer_proposal(stream: str, body: AnswerProposal, routed: In) -> None:
-    """Accept or refuse a proposal."""
-    routed.participants.answer_proposal(stream, body)
-
-
-@v1.put("/streams/{stream}/controller", dependencies=[Operator], summary="Policy, target and limits of difficulty")
-async def set_controller(stream: str, body: SetController, routed: In) -> dict[str, Any]:
-    """Set the difficulty controller; while it runs what was learned is kept where the policy stays the same."""
-    return routed.participants.set_controller(stream, body)
-
-
-@v1.get("/streams/{stream}/controller", dependencies=[Reader], summary="The difficulty controller")
-async def show_controller(stream: str, routed: In) -> dict[str, Any]:
-    """Show the difficulty controller."""
-    return routed.participants.controller(stream)
-
-
-@v1.delete(
-    "/streams/{stream}/controller", status_code=204, dependencies=[Operator], summary="End the difficulty controller"
-)
-async def end_controller(stream: str, routed: In) -> None:
-    """Take the difficulty controller away, and what it learned."""
-    routed.participants.end_controller(stream)
+v1.include_router(loop_routes)
 
 
 @v1.get("/sessions", dependencies=[Operator], summary="What was recorded, and what it takes of the disk")
@@ -241,8 +171,8 @@ async def readyz(routed: In) -> Response:
 @open_routes.get("/metrics", summary="Prometheus metrics, from loopback or with the operator's token")
 async def metrics(request: Request, routed: In) -> Response:
     """Show metrics."""
-    if not is_loopback(_address(request)):
-        _operator(_principal(request))
+    if not is_loopback(address_of(request)):
+        demand_operator(principal_of(request))
     return Response(routed.metrics.render(), media_type=Metrics.MEDIA_TYPE)
 
 

@@ -12,7 +12,8 @@ from typing import Any, cast
 import orjson
 from pydantic import ValidationError
 
-from feedback.service.schemas import ErrorCode, Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
+from feedback.service.wire.client_messages import Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
+from feedback.service.wire.topics import ErrorCode
 
 SUBPROTOCOL = "focusloop.v1.json"
 PROTOCOL_VERSION = 1

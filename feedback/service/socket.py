@@ -27,9 +27,10 @@ from feedback.service.protocol import (
     Conversation,
     Reply,
 )
-from feedback.service.schemas import LATER_TOPICS, Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
 from feedback.service.subscriber import Since, Subscriber
 from feedback.service.trial_clock import Stamp, TrialClock
+from feedback.service.wire.client_messages import Hello, Ping, SendMarker, SendTrial, Subscribe, Unsubscribe
+from feedback.service.wire.topics import LATER_TOPICS
 
 MAX_UNAUTHENTICATED = 64
 PING_EVERY_S = 1.0
@@ -325,7 +326,7 @@ class Session:
         stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
         if refusal is None:
             try:
-                self._sockets.participants.accept_trial(sent, stamp, partial(self._acknowledge, sent, stamp))
+                self._sockets.participants.loop.accept_trial(sent, stamp, partial(self._acknowledge, sent, stamp))
             except ConflictError as full:
                 refusal = "too_many", str(full)
         if refusal is not None:
@@ -339,7 +340,7 @@ class Session:
             self._send({"type": "error", "code": refusal[0], "message": refusal[1]})
             return
         stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
-        self._sockets.participants.accept_marker(sent, stamp)
+        self._sockets.participants.loop.accept_marker(sent, stamp)
 
     def _acknowledge(self, sent: SendTrial, stamp: Stamp, duplicate: bool) -> None:
         if self.gone:

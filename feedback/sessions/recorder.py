@@ -23,8 +23,9 @@ from streaming.types import FeatureFrame
 
 SCORES_HZ = 25.0
 _REASON_NUMBERS = {reason: float(number) for number, reason in enumerate(REASONS)}
-_AGE_BINS_PER_MS = 10
-_AGE_BINS = 1000 * _AGE_BINS_PER_MS
+_AGE_EDGES_MS = np.geomspace(0.01, 10_000.0, 700)
+"""Of the bins in which ages are counted, 2 % wide each: a session of hours costs as little as one of seconds."""
+
 _LEFT_OUT = frozenset({"raw", "spectrum"})
 """Display of what the recording holds anyway: noted that it was sent, without its numbers."""
 
@@ -56,7 +57,7 @@ class ParticipantRecorder:
     def __init__(self, row: SessionRow, new_file: NewFile, writer: RecordingWriter) -> None:
         self._row = row
         self._writer = writer
-        self._ages = np.zeros(_AGE_BINS + 1, np.uint32)
+        self._ages = np.zeros(len(_AGE_EDGES_MS), np.uint32)
         self._samples = self._lost = self._scores = self._valid = 0
         self._first_s: float | None = None
         self._last_s = 0.0
@@ -183,7 +184,7 @@ class ParticipantRecorder:
         if not total:
             return None
         reached = np.cumsum(self._ages)
-        p50, p95 = (int(np.searchsorted(reached, share * total)) / _AGE_BINS_PER_MS for share in (0.5, 0.95))
+        p50, p95 = _AGE_EDGES_MS[np.searchsorted(reached, [0.5 * total, 0.95 * total])].tolist()
         return p50, p95
 
     def finish(self, timeout_s: float) -> bool:
@@ -234,7 +235,7 @@ class ParticipantRecorder:
         fields, seq, sent_lsl_s = left
         age_ms = fields["age_ms"]
         if age_ms is not None and fields["reason"] != "stale":
-            self._ages[min(_AGE_BINS, max(0, int(age_ms * _AGE_BINS_PER_MS)))] += 1
+            self._ages[min(len(self._ages) - 1, int(np.searchsorted(_AGE_EDGES_MS, age_ms)))] += 1
         reason = fields["reason"]
         return (
             *(_number(fields[name]) for name in ("value", "steady", "relative", "raw")),

@@ -61,17 +61,29 @@ def test_the_jspsych_glue_sends_trials_at_the_level_that_was_shown(serve: Serve,
     path = tmp_path / "glue.mjs"
     path.write_text(
         f'import {{ trialsOf }} from "{(JS / "examples" / "jspsych-focusloop.mjs").as_uri()}";\n'
+        f'import {{ FocusLoop }} from "{(JS / "lib" / "focusloop.js").as_uri()}";\n'
         "const [url, token, stream] = process.argv.slice(2);\n"
-        "const glue = trialsOf({ url, token, stream });\n"
-        "await new Promise((resolve) => glue.loop.on('difficulty', resolve));\n"
+        "const loop = new FocusLoop({ url, token, stream });\n"
+        "const glue = trialsOf(loop);\n"
+        "await new Promise((resolve) => loop.on('difficulty', resolve));\n"
         "const before = glue.level();\n"
         "glue.finished({ correct: true, rt_ms: 480, task: 'flanker' });\n"
-        "await glue.loop.settle();\n"
+        "await loop.settle();\n"
         "await new Promise((resolve) => setTimeout(resolve, 200));\n"
-        "console.log(before !== glue.loop.difficulty().level ? 'followed' : 'stuck');\n"
-        "glue.loop.close();\n"
+        "console.log(before !== loop.difficulty().level ? 'followed' : 'stuck');\n"
+        "loop.close();\n"
     )
     assert "followed" in listen([NODE, path, serve.url, TOKEN, "p01"], lambda text: "followed" in text)
+
+
+def test_what_is_rewarded_is_heard(serve: Serve, tmp_path: Path) -> None:
+    path = "/v1/streams/p01/neurofeedback"
+    serve.http.put(path, json={"criteria": [{"band_hz": [8, 13]}]}).raise_for_status()
+    body = 'loop.subscribe(["neurofeedback"]);\n'
+    body += 'loop.on("neurofeedback", (m) => console.log(m.state, m.origin, m.rewarded));'
+    said = listen([NODE, script(tmp_path, body), serve.url, TOKEN, "p01"], lambda text: "rest" in text)
+    assert "rest simulator false" in said
+    serve.http.delete(path).raise_for_status()
 
 
 def test_a_wrong_token_is_told_and_not_tried_for_ever(serve: Serve, tmp_path: Path) -> None:

@@ -14,7 +14,16 @@ import pytest
 from focusloop_process import PATIENCE_S, TOKEN, Serve
 from programs import listen
 
-from focusloop_client import AccessDeniedError, AsyncClient, Client, ClientError, Difficulty, Focus, Refused
+from focusloop_client import (
+    AccessDeniedError,
+    AsyncClient,
+    Client,
+    ClientError,
+    Difficulty,
+    Focus,
+    Neurofeedback,
+    Refused,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "clients" / "python" / "examples"
@@ -62,6 +71,17 @@ def test_asyncio_programs_get_the_same(serve: Serve) -> None:
         raise AssertionError
 
     assert asyncio.run(play()).stream == "p01"
+
+
+def test_a_program_hears_what_is_rewarded(serve: Serve) -> None:
+    path = "/v1/streams/p01/neurofeedback"
+    serve.http.put(path, json={"criteria": [{"band_hz": [8, 13]}], "rest_s": 5}).raise_for_status()
+    with Client(serve.url, TOKEN, stream="p01") as client:
+        client.subscribe("neurofeedback")
+        told = first(client, Neurofeedback)
+        assert isinstance(told, Neurofeedback)
+        assert (told.simulated, told.rewarded, told.brightness) == (True, False, None)
+    serve.http.delete(path).raise_for_status()
 
 
 def test_a_wrong_token_is_an_error_and_no_endless_try(serve: Serve) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -33,7 +35,10 @@ def run(probe: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_game_joins_the_loop_on_its_main_thread(serve: Serve, probe: Path) -> None:
+    asked = {"criteria": [{"band_hz": [8, 13]}]}
+    serve.http.put("/v1/streams/p01/neurofeedback", json=asked).raise_for_status()
     done = run(probe, serve.url, TOKEN, "p01", "3")
+    assert "SIMULATED neurofeedback rest rewards 0" in done.stdout
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SIMULATED focus value" in done.stdout or "SIMULATED focus null" in done.stdout
     assert done.stdout.count("level ") == 3
@@ -53,6 +58,31 @@ def test_null_stays_null(serve: Serve, probe: Path) -> None:
 
 def test_a_wrong_token_is_told(serve: Serve, probe: Path) -> None:
     assert "denied" in run(probe, serve.url, "wrong-token-wrong-token", "p01", "1").stdout
+
+
+def test_it_survives_kill_9_of_the_service_and_resumes(probe: Path, tmp_path: Path) -> None:
+    assert MONO is not None
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    config = tmp_path / "focusloop.toml"
+    config.write_text(
+        '[[participant]]\nid = "p01"\nsources = ["simulator:manual"]\n[participant.controller]\npolicy = "weighted"\n'
+    )
+    options = ("--port", str(port), "--config", str(config))
+    with Serve(tmp_path / "data", options=options) as before:
+        command = [MONO, str(probe), before.url, TOKEN, "p01", "3", "survive"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as game:
+            try:
+                assert game.stdout is not None
+                assert any(line == "before\n" for line in game.stdout)
+                before.stop(signal.SIGKILL)
+                with Serve(tmp_path / "data", options=options) as after:
+                    said = game.stdout.read()
+                    assert "after 2" in said
+                    assert "unacknowledged 0" in said
+                    assert after.http.get("/v1/streams/p01/controller").json()["trials"] == 6
+            finally:
+                game.kill()
 
 
 def test_webgl_builds_find_every_function_that_they_import() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bci.config import Config
 from feedback import scoring
 from feedback.participants import LiveParticipants
-from feedback.service.schemas import Explanation
+from feedback.service.wire.service_messages import Explanation
 from inference.attribution import Attribution
 from inference.session import FocusSession
 

@@ -293,7 +293,32 @@ def test_a_proposal_is_shown_with_its_reason_and_can_be_refused(service: LiveSer
     shoot(page, "proposal")
     page.get_by_role("button", name="Not now").click()
     expect(page.locator("#proposal")).to_be_hidden()
-    assert service.participants.answers == [("p01", "rest", False)]
+    assert service.participants.loop.answers == [("p01", "rest", False)]
+
+
+def test_neurofeedback_is_shown_with_its_thresholds_and_goes_when_it_ends(service: LiveService, page: Page) -> None:
+    visit(page, service)
+    expect(page.locator("#neurofeedback")).to_be_hidden()
+    alpha = {"name": "8-13 Hz", "side": "reward", "unit": "dB", "reading": 1.5, "threshold": 0.4, "met": True}
+    told = {"t_unix_s": 1.0, "t_lsl_s": 1.0, "origin": "simulator", "state": "running", "valid": True, "reason": None}
+    more = {
+        "detail": "At rest all criteria held 60% of the time.",
+        "warnings": [],
+        "progress": 1.0,
+        "share_met": 0.7,
+        "predicted": 0.6,
+    }
+    now = {**told, **more, "rewarded": True, "brightness": None, "rewards": 3, "criteria": [alpha]}
+    service.hub.publish("p01", "neurofeedback", now)
+    card = page.locator("#neurofeedback")
+    expect(card).to_contain_text("SIMULATED: All criteria hold.")
+    expect(card).to_contain_text("1.5 dB, at least 0.4 dB")
+    expect(card).to_contain_text("3 rewards, all criteria held 70 % of the time")
+    shoot(page, "neurofeedback")
+    unread = {"valid": False, "reason": "not_worn", "criteria": [{**alpha, "reading": None, "met": None}]}
+    service.hub.publish("p01", "neurofeedback", now | unread)
+    expect(card).to_contain_text("Nothing is rewarded: The headset is not being worn.")
+    expect(card).to_be_hidden()
 
 
 def test_what_is_waited_for_is_said_where_the_score_would_be(service: LiveService, page: Page) -> None:

@@ -17,7 +17,8 @@ from feedback.service.protocol import (
     Reply,
     TokenBucket,
 )
-from feedback.service.schemas import TOPICS, Hello, Ping, Subscribe, Unsubscribe
+from feedback.service.wire.client_messages import Hello, Ping, Subscribe, Unsubscribe
+from feedback.service.wire.topics import TOPICS
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),

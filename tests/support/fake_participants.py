@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bci.config import NeurofeedbackConfig, PlanConfig
 from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError, SourceNotFoundError
 from bci.uri import parse_uri
 from feedback.service.hub import Hub
 from feedback.service.ports import View
-from feedback.service.schemas import AnswerProposal, SendMarker, SendTrial, SetController
 from feedback.service.trial_clock import Stamp
+from feedback.service.wire.client_messages import SendMarker, SendTrial
+from feedback.service.wire.http_bodies import AnswerProposal, SetController
 
 FOCUS: dict[str, Any] = {
     "t_unix_s": 1795305600.123,
@@ -60,11 +62,8 @@ class FakeParticipants:
         self._score_hz = score_hz
         self._stop = threading.Event()
         self._worker = threading.Thread(target=self._score, name="worker", daemon=True)
-        self._calibrations: dict[str, View] = {}
-        self._controllers: dict[str, View] = {}
-        self.trials: dict[tuple[str, str, int], tuple[SendTrial, Stamp]] = {}
-        self.markers: list[tuple[SendMarker, Stamp]] = []
-        self.answers: list[tuple[str, str, bool]] = []
+        self.calibrations = FakeCalibrations(self)
+        self.loop = FakeLoop(self)
         self.simulated: dict[str, tuple[float | None, str | None]] = {}
 
     def _open(self, stream: str, sources: Sequence[str]) -> View:
@@ -140,57 +139,6 @@ class FakeParticipants:
         assert self.hub is not None
         self.hub.forget(stream)
 
-    async def start_calibration(self, stream: str, seconds: float, phases: Sequence[str]) -> View:
-        self.view(stream)
-        if self._calibrations.get(stream, {}).get("state") == "running":
-            msg = "a calibration is running"
-            raise ConflictError(msg)
-        self._calibrations[stream] = {
-            "state": "running",
-            "phase": phases[0],
-            "progress": 0.0,
-            "code": None,
-            "message": f"{seconds:g} s",
-        }
-        assert self.hub is not None
-        self.hub.publish(stream, "calibration", self._calibrations[stream])
-        return self._calibrations[stream]
-
-    async def start_certificate(self, stream: str, blocks: int, block_seconds: float) -> View:
-        self.view(stream)
-        self._calibrations[stream] = {
-            "state": "running",
-            "phase": "ready",
-            "progress": 0.0,
-            "code": None,
-            "message": "",
-            "block": 1,
-            "blocks": blocks,
-            "block_left_s": block_seconds,
-            "left_s": blocks * block_seconds,
-            "certificate": None,
-        }
-        assert self.hub is not None
-        self.hub.publish(stream, "calibration", self._calibrations[stream])
-        return self._calibrations[stream]
-
-    def calibration(self, stream: str) -> View:
-        self.view(stream)
-        return self._calibrations.get(stream, {"state": "none"})
-
-    async def cancel_calibration(self, stream: str, *, forget: bool = False) -> None:
-        self.view(stream)
-        self._calibrations[stream] = {"state": "cancelled"}
-        if forget:
-            self.view(stream).update(baseline=None, baseline_ended=False)
-
-    async def confirm_baseline(self, stream: str) -> None:
-        view = self.view(stream)
-        if not view.get("baseline_ended"):
-            msg = f"'{stream}' has no baseline that ended"
-            raise ConflictError(msg)
-        view.update(baseline=BASELINE, baseline_ended=False)
-
     def set_paused(self, stream: str, paused: bool) -> None:
         self.view(stream)["paused"] = paused
 
@@ -206,6 +154,88 @@ class FakeParticipants:
         moved = before["attention"] if attention is None else attention
         self._streams[stream]["simulator"] = {"attention": moved, "fault": fault}
 
+    async def sessions(self) -> View:
+        return {"recording": True, "sessions": [], "disk": {"used_bytes": 0, "limit_bytes": None, "free_bytes": 1}}
+
+    async def devices(self) -> Mapping[str, Any]:
+        return {"here": [], "possible": []}
+
+    def models(self) -> list[View]:
+        return [{"id": "focus-attention@1.0.0"}]
+
+
+class FakeCalibrations:
+    """Calibrations that never end by themselves."""
+
+    def __init__(self, of: FakeParticipants) -> None:
+        self._of = of
+        self._states: dict[str, View] = {}
+
+    async def start(self, stream: str, seconds: float, phases: Sequence[str]) -> View:
+        self._of.view(stream)
+        if self._states.get(stream, {}).get("state") == "running":
+            msg = "a calibration is running"
+            raise ConflictError(msg)
+        self._states[stream] = {
+            "state": "running",
+            "phase": phases[0],
+            "progress": 0.0,
+            "code": None,
+            "message": f"{seconds:g} s",
+        }
+        return self._told(stream)
+
+    async def start_certificate(self, stream: str, blocks: int, block_seconds: float) -> View:
+        self._of.view(stream)
+        self._states[stream] = {
+            "state": "running",
+            "phase": "ready",
+            "progress": 0.0,
+            "code": None,
+            "message": "",
+            "block": 1,
+            "blocks": blocks,
+            "block_left_s": block_seconds,
+            "left_s": blocks * block_seconds,
+            "certificate": None,
+        }
+        return self._told(stream)
+
+    def view(self, stream: str) -> View:
+        self._of.view(stream)
+        return self._states.get(stream, {"state": "none"})
+
+    async def cancel(self, stream: str, *, forget: bool = False) -> None:
+        self._of.view(stream)
+        self._states[stream] = {"state": "cancelled"}
+        if forget:
+            self._of.view(stream).update(baseline=None, baseline_ended=False)
+
+    async def confirm_baseline(self, stream: str) -> None:
+        view = self._of.view(stream)
+        if not view.get("baseline_ended"):
+            msg = f"'{stream}' has no baseline that ended"
+            raise ConflictError(msg)
+        view.update(baseline=BASELINE, baseline_ended=False)
+
+    def _told(self, stream: str) -> View:
+        assert self._of.hub is not None
+        self._of.hub.publish(stream, "calibration", self._states[stream])
+        return self._states[stream]
+
+
+class FakeLoop:
+    """Keeps trials, markers and answers."""
+
+    def __init__(self, of: FakeParticipants) -> None:
+        self._of = of
+        self._controllers: dict[str, View] = {}
+        self._neurofeedbacks: dict[str, View] = {}
+        self._plans: dict[str, View] = {}
+        self.trials: dict[tuple[str, str, int], tuple[SendTrial, Stamp]] = {}
+        self.markers: list[tuple[SendMarker, Stamp]] = []
+        self.answers: list[tuple[str, str, bool]] = []
+
     def accept_trial(self, trial: SendTrial, stamp: Stamp, kept: Callable[[bool], None]) -> None:
         key = (trial.stream, trial.run, trial.trial)
         duplicate = key in self.trials
@@ -217,11 +247,11 @@ class FakeParticipants:
         self.markers.append((marker, stamp))
 
     def answer_proposal(self, stream: str, answer: AnswerProposal) -> None:
-        self.view(stream)
+        self._of.view(stream)
         self.answers.append((stream, answer.kind, answer.accepted))
 
     def set_controller(self, stream: str, asked: SetController) -> View:
-        self.view(stream)
+        self._of.view(stream)
         if asked.policy != "fused":
             msg = f"policy '{asked.policy}': known are fused"
             raise ConfigError(msg)
@@ -229,21 +259,38 @@ class FakeParticipants:
         return self._controllers[stream]
 
     def controller(self, stream: str) -> View:
-        self.view(stream)
+        self._of.view(stream)
         return self._controllers.get(stream, {"state": "none"})
 
     def end_controller(self, stream: str) -> None:
-        self.view(stream)
+        self._of.view(stream)
         self._controllers.pop(stream, None)
 
-    async def sessions(self) -> View:
-        return {"recording": True, "sessions": [], "disk": {"used_bytes": 0, "limit_bytes": None, "free_bytes": 1}}
+    def set_neurofeedback(self, stream: str, asked: NeurofeedbackConfig) -> View:
+        self._of.view(stream)
+        self._neurofeedbacks[stream] = {**asked.model_dump(), "state": "rest"}
+        return self._neurofeedbacks[stream]
 
-    async def devices(self) -> Mapping[str, Any]:
-        return {"here": [], "possible": []}
+    def neurofeedback(self, stream: str) -> View:
+        self._of.view(stream)
+        return self._neurofeedbacks.get(stream, {"state": "none"})
 
-    def models(self) -> list[View]:
-        return [{"id": "focus-attention@1.0.0"}]
+    def end_neurofeedback(self, stream: str) -> None:
+        self._of.view(stream)
+        self._neurofeedbacks.pop(stream, None)
+
+    def set_plan(self, stream: str, asked: PlanConfig) -> View:
+        self._of.view(stream)
+        self._plans[stream] = asked.model_dump()
+        return self._plans[stream]
+
+    def plan(self, stream: str) -> View:
+        self._of.view(stream)
+        return self._plans.get(stream, {"tasks": [], "left_s": None})
+
+    def end_plan(self, stream: str) -> None:
+        self._of.view(stream)
+        self._plans.pop(stream, None)
 
 
 def main() -> None:

@@ -1,12 +1,9 @@
 // The few lines between jsPsych and focusloop: the level to show, and what came of it. Needs no jsPsych to be tested.
-import { FocusLoop } from "../lib/focusloop.js";
 
-export function trialsOf(options) {
-  const loop = new FocusLoop({ client: "jspsych/1.0", ...options });
+export function trialsOf(loop) {
   loop.subscribe(["focus", "difficulty"]);
   let shown;
   return {
-    loop,
     wanted: null,
     /** The level for the stimulus that is about to be shown, 0 to 1. */
     level: () => (shown = loop.difficulty()?.level ?? 0.5),

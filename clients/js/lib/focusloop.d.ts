@@ -1,5 +1,5 @@
 export declare const VERSION = "0.1.0";
-export type Topic = "focus" | "status" | "quality" | "bands" | "spectrum" | "raw" | "gaze" | "difficulty" | "trial" | "marker" | "calibration" | "proposal" | "explanation";
+export type Topic = "focus" | "status" | "quality" | "bands" | "spectrum" | "raw" | "gaze" | "difficulty" | "trial" | "marker" | "calibration" | "proposal" | "explanation" | "neurofeedback";
 interface Numbered {
     stream: string;
     epoch: string;
@@ -37,6 +37,32 @@ export interface Difficulty extends Numbered {
         t_trial_lsl_s: number | null;
         uncertainty_s: number | null;
     } | null;
+}
+/** What is rewarded, moment by moment: nothing where it is not valid, and `reason` says why. */
+export interface Neurofeedback extends Numbered {
+    type: "neurofeedback";
+    t_unix_s: number;
+    t_lsl_s: number;
+    origin: "live" | "file" | "simulator";
+    state: "rest" | "running" | "failed";
+    detail: string;
+    warnings: string[];
+    progress: number;
+    valid: boolean;
+    reason: string | null;
+    rewarded: boolean;
+    brightness: number | null;
+    rewards: number;
+    predicted: number | null;
+    share_met: number | null;
+    criteria: {
+        name: string;
+        side: "reward" | "inhibit";
+        unit: "dB" | "1";
+        reading: number | null;
+        threshold: number | null;
+        met: boolean | null;
+    }[];
 }
 export interface Status extends Numbered {
     type: "status";
@@ -85,6 +111,7 @@ export interface Disconnected {
 export interface Messages {
     focus: Focus;
     difficulty: Difficulty;
+    neurofeedback: Neurofeedback;
     status: Status;
     ack: Acknowledged;
     lagged: Lagged;
@@ -115,7 +142,7 @@ export interface Trial {
     level?: number;
 }
 /** True where a score comes from no live headset: show SIMULATED in words then. */
-export declare const isSimulated: (focus: Focus) => boolean;
+export declare const isSimulated: (told: Focus | Neurofeedback) => boolean;
 /** A client that connects, connects again, resumes where it stopped, and sends trials until they are acknowledged. */
 export declare class FocusLoop {
     #private;

@@ -9,7 +9,7 @@ const NOT_YET = new Set(["rate_limited", "too_many"]); // errors that a trial ou
 const AT_ONCE = 100; // trials resent at once: the service takes 200 messages a second
 const MAX_UNACKNOWLEDGED = 100_000;
 /** True where a score comes from no live headset: show SIMULATED in words then. */
-export const isSimulated = (focus) => focus.origin !== "live";
+export const isSimulated = (told) => told.origin !== "live";
 /** A client that connects, connects again, resumes where it stopped, and sends trials until they are acknowledged. */
 export class FocusLoop {
     run;

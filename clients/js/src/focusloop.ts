@@ -12,7 +12,7 @@ const MAX_UNACKNOWLEDGED = 100_000;
 
 export type Topic =
   | "focus" | "status" | "quality" | "bands" | "spectrum" | "raw" | "gaze" | "difficulty" | "trial" | "marker"
-  | "calibration" | "proposal" | "explanation";
+  | "calibration" | "proposal" | "explanation" | "neurofeedback";
 
 interface Numbered { stream: string; epoch: string; seq: number }
 
@@ -46,6 +46,26 @@ export interface Difficulty extends Numbered {
   after: { run: string; trial: number; t_trial_lsl_s: number | null; uncertainty_s: number | null } | null;
 }
 
+/** What is rewarded, moment by moment: nothing where it is not valid, and `reason` says why. */
+export interface Neurofeedback extends Numbered {
+  type: "neurofeedback";
+  t_unix_s: number;
+  t_lsl_s: number;
+  origin: "live" | "file" | "simulator";
+  state: "rest" | "running" | "failed";
+  detail: string;
+  warnings: string[];
+  progress: number;
+  valid: boolean;
+  reason: string | null;
+  rewarded: boolean;
+  brightness: number | null;
+  rewards: number;
+  predicted: number | null;
+  share_met: number | null;
+  criteria: { name: string; side: "reward" | "inhibit"; unit: "dB" | "1"; reading: number | null; threshold: number | null; met: boolean | null }[];
+}
+
 export interface Status extends Numbered { type: "status"; state: string; detail: string }
 export interface Acknowledged { type: "ack"; run: string; trial: number; duplicate: boolean; uncertainty_ms: number | null }
 export interface Lagged { type: "lagged"; stream: string; topic: string; missed: number }
@@ -57,6 +77,7 @@ export interface Disconnected { type: "disconnected"; code: number; reason: stri
 export interface Messages {
   focus: Focus;
   difficulty: Difficulty;
+  neurofeedback: Neurofeedback;
   status: Status;
   ack: Acknowledged;
   lagged: Lagged;
@@ -93,7 +114,7 @@ interface Wish { stream: string; topics: Topic[]; rate_hz?: number }
 type Fields = Record<string, unknown>;
 
 /** True where a score comes from no live headset: show SIMULATED in words then. */
-export const isSimulated = (focus: Focus): boolean => focus.origin !== "live";
+export const isSimulated = (told: Focus | Neurofeedback): boolean => told.origin !== "live";
 
 /** A client that connects, connects again, resumes where it stopped, and sends trials until they are acknowledged. */
 export class FocusLoop {

@@ -2,7 +2,17 @@
 
 from focusloop_client.aio import AsyncClient
 from focusloop_client.errors import AccessDeniedError, ClientError, TooManyTrialsError
-from focusloop_client.messages import Acknowledged, Difficulty, Focus, Lagged, Message, Other, Refused, Status
+from focusloop_client.messages import (
+    Acknowledged,
+    Difficulty,
+    Focus,
+    Lagged,
+    Message,
+    Neurofeedback,
+    Other,
+    Refused,
+    Status,
+)
 from focusloop_client.sync import Client
 
 __version__ = "0.1.0"
@@ -16,6 +26,7 @@ __all__ = [
     "Focus",
     "Lagged",
     "Message",
+    "Neurofeedback",
     "Other",
     "Refused",
     "Status",

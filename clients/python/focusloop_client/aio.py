@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from focusloop_client.conversation import SUBPROTOCOL, Conversation
 from focusloop_client.errors import AccessDeniedError, ClientError
-from focusloop_client.messages import Difficulty, Focus, Message, Other
+from focusloop_client.messages import Difficulty, Focus, Message, Neurofeedback, Other
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
 STALE_S = 2.0
@@ -78,7 +78,7 @@ class AsyncClient:
         self.connections = 0
         """How often a connection was welcomed."""
         self.dropped = 0
-        """Focus scores that the program was too slow to read."""
+        """Focus scores, and moments of neurofeedback without a reward, that the program was too slow to read."""
 
     async def __aenter__(self) -> AsyncClient:
         """Begin to connect; the service need not be there yet."""
@@ -300,7 +300,7 @@ class AsyncClient:
 
     def _make_room(self) -> None:
         for index, message in enumerate(self._held):
-            if isinstance(message, Focus):
+            if isinstance(message, Focus) or (isinstance(message, Neurofeedback) and not message.rewarded):
                 del self._held[index]
                 self.dropped += 1
                 return

@@ -59,6 +59,32 @@ class Difficulty:
 
 
 @dataclass(frozen=True)
+class Neurofeedback:
+    """What is rewarded, moment by moment: nothing where it is not valid, and `reason` says why."""
+
+    stream: str
+    epoch: str
+    seq: int
+    t_unix_s: float
+    t_lsl_s: float
+    origin: str
+    state: str
+    """`rest` while thresholds are measured, `running`, `failed`."""
+    valid: bool
+    reason: str | None
+    rewarded: bool
+    brightness: float | None
+    rewards: int
+    """Since rest; a subscription with `rate_hz` sees each reward here."""
+    raw: Raw
+
+    @property
+    def simulated(self) -> bool:
+        """True where it comes from no person in front of the headset: show that in words."""
+        return self.origin != "live"
+
+
+@dataclass(frozen=True)
 class Status:
     """State of a stream: connecting, streaming, stalled, reconnecting, closed, failed."""
 
@@ -109,7 +135,7 @@ class Other:
     raw: Raw
 
 
-Message = Focus | Difficulty | Status | Acknowledged | Lagged | Refused | Other
+Message = Focus | Difficulty | Neurofeedback | Status | Acknowledged | Lagged | Refused | Other
 
 
 def read(raw: Raw) -> Message:
@@ -134,6 +160,9 @@ def read(raw: Raw) -> Message:
             after=None if after is None else (after["run"], after["trial"]),
             raw=raw,
         )
+    if kind == "neurofeedback":
+        names = ("stream", "epoch", "seq", "t_unix_s", "t_lsl_s", "origin", "state", "valid", "reason", "rewarded")
+        return Neurofeedback(**{name: raw[name] for name in (*names, "brightness", "rewards")}, raw=raw)
     if kind == "status":
         names = ("stream", "epoch", "seq", "state", "detail")
         return Status(**{name: raw[name] for name in names}, raw=raw)

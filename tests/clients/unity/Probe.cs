@@ -1,16 +1,28 @@
-// What a game would do, without Unity: pump, print, send trials. mono probe.exe URL TOKEN STREAM TRIALS
+// What a game would do, without Unity: pump, print, send trials. mono probe.exe URL TOKEN STREAM TRIALS [survive]
 using System;
 using System.Threading;
 using Focusloop;
 
 static class Probe
 {
+    // The service goes away, trials are answered meanwhile, and it comes back.
+    static void Survive(FocusLoopClient loop, int trials, DateTime end)
+    {
+        Console.WriteLine("before");
+        while (DateTime.UtcNow < end && loop.Connected) { loop.Pump(); Thread.Sleep(16); }
+        for (int n = 0; n < trials; n++) loop.Trial(false, 500);
+        while (DateTime.UtcNow < end && (loop.Connections < 2 || loop.Unacknowledged > 0)) { loop.Pump(); Thread.Sleep(16); }
+        Console.WriteLine("after " + loop.Connections);
+    }
+
     static int Main(string[] args)
     {
         var loop = new FocusLoopClient(new NativeTransport(), args[0], args[1], args[2], "unity-probe/1");
         int left = int.Parse(args[3]), followed = 0, main = Thread.CurrentThread.ManagedThreadId;
         bool denied = false;
-        loop.Subscribe(new[] { "focus", "difficulty" });
+        loop.Subscribe(new[] { "focus", "difficulty", "neurofeedback" });
+        loop.OnNeurofeedback += told =>
+            Console.WriteLine((told.Simulated ? "SIMULATED " : "") + "neurofeedback " + told.State + " rewards " + told.Rewards);
         loop.OnFocus += focus =>
         {
             string told = focus.Value.HasValue ? "value" : "null " + focus.Reason;
@@ -31,6 +43,7 @@ static class Probe
             loop.Pump();
             Thread.Sleep(16);
         }
+        if (args.Length > 4) Survive(loop, left, end);
         Console.WriteLine("unacknowledged " + loop.Unacknowledged + " missed " + loop.Missed);
         loop.Close();
         return followed >= left && loop.NewestFocus() != null ? 0 : 1;

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bci.errors import ConfigError
+from bci.errors import ConfigError, NotInstalledError
 from feedback.difficulty.policies import POLICIES, make_policy
 from feedback.difficulty.task import Task
 from feedback.difficulty.trial import Decision, Trial
@@ -154,3 +155,9 @@ def test_level_and_difficulty_are_each_others_inverse(level: float, target: floa
     task = Task(target, d_min=-3.0, d_max=5.0)
     assert task.level(task.difficulty(level)) == pytest.approx(level, abs=1e-12)
     assert task.p_correct(task.advantage) == pytest.approx(target)
+
+
+def test_without_its_package_quest_plus_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "questplus.qp", None)
+    with pytest.raises(NotInstalledError, match=r"pip install -c constraints.txt -e '.\[quest\]'"):
+        make_policy("quest-plus")

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bci.errors import ConfigError
-from feedback.controller import HOLD_AFTER_S, Controller, ControllerSettings, TrialKey
-from feedback.controllers import Controllers
-from feedback.proposer import Proposer
-from feedback.service.schemas import SendTrial
+from feedback.loop.controller import HOLD_AFTER_S, Controller, ControllerSettings, TrialKey
+from feedback.loop.controllers import Controllers
+from feedback.loop.proposer import Proposer
+from feedback.loop.trial_desk import TrialDesk
+from feedback.loop.trial_journal import TrialJournal
 from feedback.service.trial_clock import Stamp
-from feedback.trial_desk import TrialDesk
-from feedback.trial_journal import TrialJournal
+from feedback.service.wire.client_messages import SendTrial
 
 PATIENCE_S = 10.0
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bci.clock import ClockAnchor, lsl_now_s
+from bci.config import PlanConfig
 from feedback.difficulty.proposals import Domain, Kind, Proposal, Proposals, Stretch
+from feedback.loop.plan import Plan
+from feedback.loop.task_kinds import domain_of
 
 BREAK_S = 60.0
 """Without a trial for so long a person has rested: the next trial begins a new stretch of work."""
@@ -18,21 +21,6 @@ BREAK_S = 60.0
 RECENT_S = 120
 FRESH_S = 2.0
 LEVELS = 40
-
-DOMAINS: Mapping[Domain, tuple[str, ...]] = {
-    "working-memory": ("n-back", "back", "digit-span", "corsi", "operation-span", "memory"),
-    "selective": ("flanker", "stroop", "search", "oddball", "posner", "selective"),
-}
-"""What a task asks for, by a part of its name; any other is taken for sustained attention, which tires soonest."""
-
-
-def domain_of(task: str) -> Domain:
-    """Say what a task asks for."""
-    name = task.lower().replace("_", "-").replace(" ", "-")
-    for domain, parts in DOMAINS.items():
-        if any(part in name for part in parts):
-            return domain
-    return "sustained"
 
 
 @dataclass(slots=True)
@@ -81,14 +69,33 @@ class Proposer:
         self._baseline_age_s = baseline_age_s
         self._clock = clock
         self._people: dict[str, _Person] = {}
+        self._plans: dict[str, Plan] = {}
+
+    def set_plan(self, stream: str, asked: PlanConfig) -> dict[str, Any]:
+        """Give a person a plan, of which nothing is done yet; one that was there is forgotten."""
+        self._plans[stream] = Plan(asked)
+        return self.plan(stream)
+
+    def plan(self, stream: str) -> dict[str, Any]:
+        """Show a plan and what is left of it; without tasks where there is none."""
+        plan = self._plans.get(stream)
+        return {"tasks": [], "left_s": None} if plan is None else plan.view()
+
+    def end_plan(self, stream: str) -> None:
+        """Forget a plan."""
+        self._plans.pop(stream, None)
 
     def on_trial(self, stream: str, task: str, rt_s: float | None, level: float | None) -> None:
         """Take a counted trial in."""
         now_s = self._clock()
         person = self._people.setdefault(stream, _Person())
+        plan = self._plans.get(stream)
         if person.stretch is None or now_s - person.last_trial_s >= BREAK_S:
             person.stretch = Stretch(now_s)
-        person.last_trial_s, person.domain = now_s, domain_of(task)
+        elif plan is not None:
+            plan.work(task, now_s - person.last_trial_s)
+        person.last_trial_s = now_s
+        person.domain = domain_of(task) if plan is None else plan.kind(task)
         person.stretch.add(person.focus if now_s - person.focus_s <= FRESH_S else None, rt_s)
         if level is not None:
             person.levels.setdefault(person.domain, deque(maxlen=LEVELS)).append(level)
@@ -109,9 +116,12 @@ class Proposer:
             stretch = person.stretch
             if stretch is None or now_s - person.last_trial_s >= BREAK_S:
                 continue
+            plan = self._plans.get(stream)
+            left_s = None if plan is None else plan.all_left_s
+            open_tasks = None if plan is None else plan.open_tasks()
             found = (
-                person.proposals.rest(stretch, person.domain, now_s, None),
-                person.proposals.next_task(_levels(person), now_s),
+                person.proposals.rest(stretch, person.domain, now_s, left_s),
+                person.proposals.next_task(_levels(person), now_s, open_tasks),
                 self._recalibration(stream, person, now_s),
             )
             for proposal in found:
@@ -156,6 +166,7 @@ class Proposer:
     def remove(self, stream: str) -> None:
         """Forget a stream that was closed."""
         self._people.pop(stream, None)
+        self._plans.pop(stream, None)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -9,9 +9,9 @@ import orjson
 import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
-from bci.errors import ConflictError
-from feedback.controller import Controller, ControllerSettings, TrialKey
-from feedback.trial_journal import TrialJournal
+from bci.errors import ConflictError, FocusloopError
+from feedback.loop.controller import Controller, ControllerSettings, TrialKey
+from feedback.loop.trial_journal import TrialJournal
 
 _log = structlog.get_logger("focusloop.controller")
 
@@ -119,7 +119,12 @@ class Controllers:
         state = self._read(stream)
         if state is not None:
             settings = ControllerSettings(**state["settings"])
-            self._by_stream[stream] = controller = self._restored(stream, settings, state)
+            try:
+                controller = self._restored(stream, settings, state)
+            except FocusloopError as error:  # its package is gone, or it was written by another version
+                _log.warning("controller cannot go on", stream=stream, error=str(error))
+                return
+            self._by_stream[stream] = controller
             self._tell(stream, controller.fields(None, controller.level, _going_on(controller)))
 
     # Time

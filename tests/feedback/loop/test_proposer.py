@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from fake_participants import FOCUS
 
-from feedback.proposer import Proposer, domain_of
+from bci.config import PlanConfig
+from feedback.loop.proposer import Proposer
+from feedback.loop.task_kinds import domain_of
 
 
 class Session:
@@ -107,3 +109,79 @@ def test_nothing_is_proposed_to_someone_who_does_nothing() -> None:
 )
 def test_a_task_is_known_by_a_part_of_its_name(task: str, domain: str) -> None:
     assert domain_of(task) == domain
+
+
+def planned(*tasks: dict[str, object]) -> PlanConfig:
+    return PlanConfig.model_validate({"tasks": list(tasks)})
+
+
+def tire(session: Session, minutes: float, task: str) -> None:
+    """Work until focus and reaction times have fallen apart."""
+    steady = round(minutes * 30)
+    for number in range(steady + 40):
+        tired = number >= steady
+        session.now_s += 2.0
+        session.proposer.on_score("p01", dict(FOCUS) | {"value": 0.1 if tired else 0.7})
+        session.proposer.on_trial("p01", task, 0.5 + (0.3 if tired else 0.02) * (number % 2), None)
+        session.proposer.tick()
+
+
+def test_near_the_end_of_a_plan_no_rest_is_proposed_and_before_it_is() -> None:
+    for minutes, kinds in ((12.0, []), (40.0, ["rest"])):
+        session = Session()
+        session.proposer.set_plan("p01", planned({"task": "sart", "minutes": minutes}))
+        tire(session, 9.0, "sart")
+        assert [one for one in session.kinds() if one == "rest"] == kinds, minutes
+    assert session.said[-1][1]["evidence"]["left_s"] == pytest.approx(1800.0, abs=120.0)
+
+
+def test_the_plan_says_what_kind_a_task_is() -> None:
+    tired = []
+    for kind in ("sustained", "selective"):
+        session = Session()
+        session.proposer.set_plan("p01", planned({"task": "stars", "minutes": 60, "kind": kind}))
+        tire(session, 7.5, "stars")
+        tired.append("rest" in session.kinds())
+    assert tired == [True, False], "sustained attention falls sooner"
+
+
+def test_the_next_task_is_one_that_the_plan_has_left() -> None:
+    asked = planned(
+        {"task": "n-back", "minutes": 3},
+        {"task": "stars", "minutes": 30, "kind": "selective"},
+        {"task": "sart", "minutes": 0.5},
+    )
+    session = Session()
+    session.proposer.set_plan("p01", asked)
+    session.work(2.0, task="n-back", level=0.8)
+    session.work(2.0, task="stars", level=0.3)
+    assert session.kinds() == ["next_task"]
+    assert session.said[0][1]["text"].endswith("'stars' of the plan next?")
+    assert session.said[0][1]["evidence"]["task"] == "stars"
+
+    used_up = Session()
+    used_up.proposer.set_plan("p01", asked)
+    used_up.work(2.0, task="stars", level=0.8)
+    used_up.work(3.5, task="n-back", level=0.8)
+    used_up.said.clear()
+    used_up.work(3.0, task="sart", level=0.2)
+    assert "next_task" not in used_up.kinds(), "what the plan has no time left for is not proposed"
+
+
+def test_a_plan_counts_work_and_not_pauses_nor_other_tasks() -> None:
+    session = Session()
+    session.proposer.set_plan("p01", planned({"task": "n-back", "minutes": 10}))
+    session.work(2.0, task="n-back")
+    session.now_s += 600.0
+    session.work(2.0, task="n-back")
+    session.work(2.0, task="flanker")
+    view = session.proposer.plan("p01")
+    assert view["left_s"] == pytest.approx(360.0, abs=5.0)
+    assert [(one["task"], one["kind"]) for one in view["tasks"]] == [("n-back", "working-memory")]
+    session.proposer.end_plan("p01")
+    assert session.proposer.plan("p01") == {"tasks": [], "left_s": None}
+
+
+def test_a_task_is_planned_once() -> None:
+    with pytest.raises(ValueError, match="planned twice"):
+        planned({"task": "a", "minutes": 1}, {"task": "a", "minutes": 2})

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bci.errors import ConflictError
-from feedback import trial_journal
-from feedback.trial_journal import KeptTrial, TrialJournal
+from feedback.loop import trial_journal
+from feedback.loop.trial_journal import KeptTrial, TrialJournal
 
 PATIENCE_S = 10.0
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bci.clock import ClockAnchor
-from feedback.controller import TrialKey
-from feedback.controllers import Controllers
-from feedback.proposer import Proposer
-from feedback.service.schemas import SendTrial
+from feedback.loop.controller import TrialKey
+from feedback.loop.controllers import Controllers
+from feedback.loop.proposer import Proposer
+from feedback.loop.trial_journal import KeptTrial, TrialJournal
 from feedback.service.trial_clock import Stamp
-from feedback.trial_journal import KeptTrial, TrialJournal
+from feedback.service.wire.client_messages import SendTrial
 
 
 class TrialDesk:

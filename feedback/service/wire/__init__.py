@@ -1,0 +1,1 @@
+"""The wire in pydantic, for checks of what comes and for OpenAPI and AsyncAPI. Never on the hot path."""
