@@ -28,6 +28,7 @@ NAMES = (
     "startup",
     "flat_memory",
     "score_speed",
+    "export_cost",
     "valid_share",
     "quality_rates",
     "eye_state",

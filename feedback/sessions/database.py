@@ -166,14 +166,7 @@ class SessionDatabase:
         NoSuchSessionError
             Saying what there is.
         """
-        rows = self.sessions()
-        found = [row for row in rows if row.id == session_id] or [row for row in rows if row.id.startswith(session_id)]
-        if len(found) == 1 and session_id:
-            return found[0]
-        listed = ", ".join(row.id for row in (found or rows)[:5]) or "none"
-        what = f"{len(found)} sessions begin with '{session_id}'" if found else f"no session '{session_id}'"
-        msg = f"{what}; the newest are {listed} (see `focusloop sessions`)"
-        raise NoSuchSessionError(msg)
+        return choose_session(session_id, self.sessions())
 
     def sessions(self, *, state: State | None = None) -> list[SessionRow]:
         """List sessions, the newest first."""
@@ -244,6 +237,23 @@ def _fields(row: SessionRow) -> dict[str, Any]:
 def _row(found: Mapping[Any, Any]) -> SessionRow:
     fields: dict[str, Any] = {**found, "sources": tuple(json.loads(found["sources"]))}
     return SessionRow(**fields)
+
+
+def choose_session(session_id: str, rows: Sequence[SessionRow]) -> SessionRow:
+    """Give the session of an id among those, the newest first, or the one whose id begins so and fits no other.
+
+    Raises
+    ------
+    NoSuchSessionError
+        Saying what there is.
+    """
+    found = [row for row in rows if row.id == session_id] or [row for row in rows if row.id.startswith(session_id)]
+    if len(found) == 1 and session_id:
+        return found[0]
+    listed = ", ".join(row.id for row in (found or rows)[:5]) or "none"
+    what = f"{len(found)} sessions begin with '{session_id}'" if found else f"no session '{session_id}'"
+    msg = f"{what}; the newest are {listed} (see `focusloop sessions`)"
+    raise NoSuchSessionError(msg)
 
 
 def rows_as_json(rows: Iterable[SessionRow]) -> list[dict[str, Any]]:
