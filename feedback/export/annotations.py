@@ -34,7 +34,7 @@ def annotations_of(material: Material, grid: Grid, events: Iterable[Event]) -> l
         made.append(Annotation(place / grid.rate_hz, 0.0, event.label))
     if outside:
         material.note(
-            f"{material.title(grid.spec)}: {outside} events before its first sample or after its last one have no "
-            "annotation; --to csv has them"
+            f"{material.title(grid.spec)}: no annotation for what happened before its first sample or after its last "
+            f"one ({outside}); --to csv has it"
         )
     return sorted(made, key=lambda one: one.onset_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feedback.export.annotations import GAP
-from feedback.export.edf import write_edf
+from feedback.export.edf import padding, write_edf
 from feedback.export.fif import MNE_TYPES, montage_of
 from feedback.export.grid import Grid
 from feedback.export.needs import require
@@ -67,7 +67,7 @@ class BidsExporter:
         from mne_bids import BIDSPath, write_raw_bids
 
         plain = folder / "signal.edf"
-        write_edf(material, grid, plain, show)
+        write_edf(material, grid, plain, show, gaps=False)
         show("describing", 1.0)
         raw = mne.io.read_raw_edf(plain, preload=False, verbose="error")
         raw.rename_channels(
@@ -99,8 +99,11 @@ def _sidecar(path: BIDSPath, suffix: str, extension: str) -> Path:
 
 def _write_events(material: Material, grid: Grid, path: BIDSPath) -> None:
     rate_hz = grid.rate_hz
+    gaps = [(gap.start, gap.samples) for gap in grid.gaps]
+    if padded := padding(grid):
+        gaps.append((len(grid), padded))
     rows: list[tuple[Any, ...]] = [
-        (gap.start / rate_hz, gap.samples / rate_hz, GAP, gap.start, None, None, None) for gap in grid.gaps
+        (start / rate_hz, samples / rate_hz, GAP, start, None, None, None) for start, samples in gaps
     ]
     for event in material.events():
         place = grid.place(event.at_s)
@@ -212,8 +215,12 @@ def _describe(material: Material, folder: Path) -> None:
         if material.identity.identified
         else "De-identified: participant and session are codes; dates are shifted by days that are constant for them."
     ]
-    lines += ["Dates in EDF headers lie 72 years later than in scans.tsv: EDF has none before 1985.", ""]
-    lines += ["What these files do not hold, and what was done to the signal:", "", *(f"- {n}" for n in material.notes)]
+    lines += [
+        "",
+        "What these files do not hold, and what was done to the signal:",
+        "",
+        *(f"- {n}" for n in material.notes),
+    ]
     (folder / "README").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -19,8 +19,11 @@ from feedback.export.port import Material, Progress, regular_eeg
 COARSE_UV = 0.1
 """Steps above this are told: they are of the order of what an amplifier resolves."""
 
-EDF_YEARS = timedelta(days=26_298)
-"""EDF has no dates before 1985: what is shifted before 1925 lies in it by this much (72 years) later."""
+EDF_YEARS = timedelta(days=36_525)
+"""What is shifted before 1925 lies in an EDF file by this much (100 years) later."""
+
+_FIRST_YEAR, _LAST_YEAR = 1985, 2084
+"""EDF has no others."""
 
 _DIGITAL = (-32_768, 32_767)
 
@@ -39,7 +42,7 @@ class EdfExporter:
         material.note("edf does not hold the scores; --to csv writes them")
 
 
-def write_edf(material: Material, grid: Grid, path: Path, show: Progress) -> None:
+def write_edf(material: Material, grid: Grid, path: Path, show: Progress, *, gaps: bool = True) -> None:
     """Write a grid with its annotations.
 
     Parameters
@@ -52,14 +55,16 @@ def write_edf(material: Material, grid: Grid, path: Path, show: Progress) -> Non
         Of the file.
     show
         Told how far it is.
+    gaps
+        Annotate them; not where they stand beside the file, for readers would take them twice.
     """
     from edfio import Edf, EdfAnnotation, EdfSignal, Patient, Recording
 
-    per_record, record_s = _record(grid.rate_hz)
+    record_s = _record(grid.rate_hz)[1]
     title = material.title(grid.spec)
     ranges = [_range(low, high) for low, high in zip(grid.lowest, grid.highest, strict=True)]
     _note_steps(material, title, grid.spec.channels, ranges)
-    digital = _digital(grid, ranges, per_record, show)
+    digital = _digital(grid, ranges, show)
     labels = _labels(material, title, grid.spec.channels)
     signals = [
         EdfSignal.from_digital(
@@ -73,10 +78,10 @@ def write_edf(material: Material, grid: Grid, path: Path, show: Progress) -> Non
         for values, label, channel, physical in zip(digital, labels, grid.spec.channels, ranges, strict=True)
     ]
     annotations = annotations_of(material, grid, material.events())
-    padded = digital.shape[1] - len(grid)
-    if padded:  # a record is always whole
+    padded = padding(grid)
+    if padded:
         annotations.append(Annotation(len(grid) / grid.rate_hz, padded / grid.rate_hz, GAP))
-    begin = edf_moment(material, grid)
+    begin = _begin(material, grid)
     edf = Edf(
         signals,
         patient=Patient(code=material.identity.participant),
@@ -86,17 +91,30 @@ def write_edf(material: Material, grid: Grid, path: Path, show: Progress) -> Non
         ),
         starttime=begin.time() if begin else None,
         data_record_duration=record_s,
-        annotations=[EdfAnnotation(a.onset_s, a.duration_s or None, _printable(a.text)) for a in annotations],
+        annotations=[
+            EdfAnnotation(a.onset_s, a.duration_s or None, _printable(a.text))
+            for a in annotations
+            if gaps or a.text != GAP
+        ],
     )
     edf.write(path)
 
 
-def edf_moment(material: Material, grid: Grid) -> datetime | None:
+def _begin(material: Material, grid: Grid) -> datetime | None:
     """Give the moment of the first sample as an EDF file may hold it."""
     moment = material.moment(float(grid.times_s[0]))
-    if moment is None or material.identity.identified:
+    if moment is None:
+        return None
+    title = material.title(grid.spec)
+    if not material.identity.identified:
+        moment += EDF_YEARS
+        material.note(
+            f"{title}: the date in its EDF header lies 100 years after the shifted one; EDF has none before 1985"
+        )
+    if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         return moment
-    return moment + EDF_YEARS
+    material.note(f"{title}: no date in its EDF header, which has none before {_FIRST_YEAR} or after {_LAST_YEAR}")
+    return None
 
 
 def _record(rate_hz: float) -> tuple[int, float]:
@@ -107,9 +125,14 @@ def _record(rate_hz: float) -> tuple[int, float]:
     return round(rate_hz), round(rate_hz) / rate_hz
 
 
-def _digital(grid: Grid, ranges: Sequence[tuple[float, float]], per_record: int, show: Progress) -> NDArray[np.int16]:
+def padding(grid: Grid) -> int:
+    """Count the samples that are added at the end: a record is always whole."""
+    return -len(grid) % _record(grid.rate_hz)[0]
+
+
+def _digital(grid: Grid, ranges: Sequence[tuple[float, float]], show: Progress) -> NDArray[np.int16]:
     """Give int16 (channels, n), the last record filled up with the last value."""
-    total = math.ceil(len(grid) / per_record) * per_record
+    total = len(grid) + padding(grid)
     lows = np.array([low for low, _ in ranges])
     scale = (_DIGITAL[1] - _DIGITAL[0]) / np.array([high - low for low, high in ranges])
     digital = np.empty((len(ranges), total), np.int16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 MNE_TYPES = {"eeg": "eeg", "eog": "eog", "ecg": "ecg", "emg": "emg"}
 """Anything else is `misc`."""
+
+_TAG = struct.Struct(">iiii")
+"""Kind, type, size and place of the next tag: 0 right behind this one, -1 nowhere."""
+_ID_STRUCT = 31
+_ADDRESS = range(4, 12)
+"""Bytes of an id struct."""
 
 
 class FifExporter:
@@ -36,6 +43,8 @@ class FifExporter:
             raw.save(folder / f"{material.identity.name}{run}_raw.fif", verbose="error")
             del raw
             spool.unlink()
+        for path in folder.glob("*.fif"):
+            _forget_machine(path)
         material.note("fif does not hold the scores; --to csv writes them")
 
 
@@ -69,6 +78,21 @@ def _raw(spool: Path, material: Material, grid: Grid) -> mne.io.BaseRaw:
     )
     set_annotations(raw, annotations_of(material, grid, material.events()))
     return raw
+
+
+def _forget_machine(path: Path) -> None:
+    """Blank the network address of this machine, which MNE writes into each id of a file (FIFF 1.3, 31: id struct)."""
+    with path.open("r+b") as file:
+        at = 0
+        while len(head := file.read(_TAG.size)) == _TAG.size:
+            _, kind, size, following = _TAG.unpack(head)
+            if kind == _ID_STRUCT:
+                file.seek(at + _TAG.size + _ADDRESS.start)
+                file.write(bytes(len(_ADDRESS)))
+            if following < 0:
+                break
+            at = following or at + _TAG.size + size
+            file.seek(at)
 
 
 def mne_info(material: Material, grid: Grid) -> mne.Info:
