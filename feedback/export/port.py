@@ -99,21 +99,23 @@ def regular_eeg(material: Material, show: Progress) -> list[Grid]:
         If nothing is left.
     """
     grids: list[Grid] = []
+    left_out: list[str] = []
     for stream in material.session.streams:
         title = material.title(stream.spec)
         if not any(channel.kind == "eeg" for channel in stream.spec.channels):
-            material.note(f"{title}: no EEG, left out; csv and parquet hold it")
+            left_out.append(f"{title}: no EEG, left out; parquet holds it")
             continue
         try:
             show("laying out", 0.0)
             grids.append(lay_out(stream, title))
         except UnsupportedStreamError as error:
-            material.note(f"{error}; left out")
+            left_out.append(f"{error}; left out")
     if not grids:
-        why = "; ".join(material.notes) or "the device never sent a sample"
+        why = "; ".join(left_out) or "the device never sent a sample"
         of = material.session.header.session
         msg = f"session {of} has no EEG to write: {why}; --to csv writes its scores and trials"
         raise UnsupportedStreamError(msg)
+    material.note(*left_out)
     for grid in grids:
         material.note(*grid.notes(material.title(grid.spec)))
     return grids
