@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -152,12 +152,12 @@ def _range(low: float, high: float) -> tuple[float, float]:
     return found if found[0] < found[1] else (found[0] - 1.0, found[1] + 1.0)
 
 
-def _eight(value: float, towards: type[math.floor] | object) -> float:
+def _eight(value: float, towards: Callable[[float], int]) -> float:
     for decimals in (3, 2, 1):
-        rounded = towards(value * 10**decimals) / 10**decimals  # type: ignore[operator]
+        rounded = towards(value * 10**decimals) / 10**decimals
         if len(str(rounded)) <= 8:
             return rounded
-    return float(min(99_999_999, max(-9_999_999, towards(value))))  # type: ignore[operator]
+    return float(min(99_999_999, max(-9_999_999, towards(value))))
 
 
 def _note_steps(

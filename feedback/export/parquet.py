@@ -40,10 +40,10 @@ class ParquetExporter:
             _write_samples(material, stream, folder / f"{name}_samples-{number}.parquet", start_s, show)
 
 
-def _columns(table: Table) -> pa.Table:
+def _columns(table: Table) -> pa.Table:  # pyright: ignore[reportUnknownParameterType] - pyarrow has no types
     import pyarrow as pa
 
-    def kind(column: str) -> pa.DataType:
+    def kind(column: str) -> pa.DataType:  # pyright: ignore[reportUnknownParameterType]
         if column in _TEXTS:
             return pa.string()
         return pa.int64() if column in _WHOLE else pa.bool_() if column in _FLAGS else pa.float64()

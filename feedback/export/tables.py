@@ -20,7 +20,7 @@ class Table:
 
     name: str
     columns: dict[str, str]
-    rows: list[Row]
+    rows: Sequence[Row]
 
 
 _SCORES = {
