@@ -57,9 +57,17 @@ def end(_number: int, _frame: object) -> NoReturn:
 
 def main() -> int:
     """Install, and run the demo with the arguments that are left."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="this, and, once installed, the options of the demo")
     parser.add_argument("--install", metavar="EXTRA", help="only install, with this extra (test, bench, train)")
     args, rest = parser.parse_known_args()
+    if args.help:
+        print(parser.format_help(), flush=True)
+        if (BIN / "focusloop").exists():
+            return subprocess.run([str(BIN / "focusloop"), "demo", "--help"], check=False).returncode
+        return 0
     if sys.version_info < (3, 11):
         print(f"focusloop needs Python 3.11 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 1

@@ -66,7 +66,7 @@ def resolve(uri: SourceUri, timeout_s: float, cancelled: threading.Event) -> pyl
         cancelled.wait(max(_SETTLE_S - (time.monotonic() - began), _SETTLE_LATE_S))
         found = resolver.results()
     if cancelled.is_set():
-        msg = f"{uri.text}: closed while it was looked for"
+        msg = f"'{uri.text}': closed while it was looked for"
         raise SourceError(msg)
     if not found:
         raise SourceNotFoundError(_not_found(uri, describe_found(pylsl.resolve_streams(_SETTLE_S))))
@@ -102,7 +102,7 @@ def _only(uri: SourceUri, infos: list[pylsl.StreamInfo]) -> pylsl.StreamInfo:
     if len(infos) == 1:
         return infos[0]
     lines = "".join(f"\n  {stream.uri}    {stream}" for stream in describe_found(infos))
-    msg = f"{uri.text}: {len(infos)} streams match, say which:{lines}"
+    msg = f"'{uri.text}': {len(infos)} streams match, say which:{lines}"
     raise AmbiguousSourceError(msg)
 
 
@@ -110,9 +110,9 @@ def _not_found(uri: SourceUri, others: list[FoundStream]) -> str:
     asked = ", ".join(f"{k}={v}" for k, v in uri.params.items() if k in PROPERTIES) or "type EEG"
     if others:
         lines = "".join(f"\n  {stream.uri}    {stream}" for stream in others)
-        return f"{uri.text}: no LSL stream with {asked}. These are here:{lines}"
+        return f"'{uri.text}': no LSL stream with {asked}. These are here:{lines}"
     return (
-        f"{uri.text}: no LSL stream with {asked}, nor any other, answers. Is the program that sends it running, and on "
-        "this network? Does a firewall block UDP 16571 or TCP/UDP 16572-16604? Where multicast is blocked add "
+        f"'{uri.text}': no LSL stream with {asked}, nor any other, answers. Is the program that sends it running, and "
+        "on this network? Does a firewall block UDP 16571 or TCP/UDP 16572-16604? Where multicast is blocked add "
         "known_peers=ADDRESS of the sender. `focusloop devices` lists what is here"
     )

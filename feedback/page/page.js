@@ -221,8 +221,16 @@ function noScore(words) {
   say("value", "–");
   at("value").classList.add("none");
   at("value").setAttribute("aria-valuetext", "no valid score");
-  for (const id of ["steady", "relative", "confidence", "quality"]) say(id, "–");
+  for (const id of ["steady", "relative", "confidence", "quality", "certificate"]) say(id, "–");
   say("reason", words);
+}
+
+// What was measured of this person: an AUC with its interval and its age, or that nothing was.
+function readable(certificate) {
+  if (!certificate) return "not measured";
+  const figure = (auc) => auc.toFixed(2).replace(/^0/, "");
+  const days = Math.round(certificate.age_days);
+  return `${figure(certificate.auc)} [${figure(certificate.low)}–${figure(certificate.high)}], ${days === 0 ? "today" : days === 1 ? "yesterday" : `${days} days ago`}`;
 }
 
 function wordsFor(reason) {
@@ -256,6 +264,7 @@ const handlers = {
     say("relative", message.relative === null ? "–" : message.relative > 0.6 ? "above usual" : message.relative < 0.4 ? "below usual" : "as usual");
     say("confidence", percent(message.confidence));
     say("quality", percent(message.quality));
+    say("certificate", readable(message.certificate));
   },
 
   explanation(message) {

@@ -91,6 +91,19 @@ def test_a_person_sees_score_reason_electrodes_and_that_it_is_simulated(service:
     expect(page.locator("#value")).to_have_text("–")
 
 
+def test_how_well_a_person_can_be_read_stands_beside_the_score(service: LiveService, page: Page) -> None:
+    visit(page, service)
+    service.hub.publish("p01", "focus", FOCUS)
+    expect(page.locator("#certificate")).to_have_text("not measured")
+    measured = {"auc": 0.81, "low": 0.74, "high": 0.87, "age_days": 12.2}
+    service.hub.publish("p01", "focus", FOCUS | {"certificate": measured})
+    expect(page.locator("#certificate")).to_have_text(".81 [.74–.87], 12 days ago")
+    shoot(page, "certificate")
+    invalid = {"value": None, "raw": None, "steady": None, "valid": False, "reason": "artifact"}
+    service.hub.publish("p01", "focus", FOCUS | invalid)
+    expect(page.locator("#certificate")).to_have_text("–")
+
+
 def test_what_the_score_rests_on_is_shown_and_goes_with_the_score(service: LiveService, page: Page) -> None:
     page.goto(f"{service.url}/#token={TOKEN}")
     expect(page.locator("#link")).to_have_text("connected")
