@@ -12,17 +12,20 @@ from lsl_outlets import Announcement, PacedOutlet
 def test_a_session_is_exported_while_it_runs_and_after_it_has_ended(tmp_path: Path) -> None:
     announcement = Announcement(name="Cap one")
     data_dir, running, ended = tmp_path / "data", tmp_path / "running", tmp_path / "ended"
-    with PacedOutlet(announcement):
-        with Serve(data_dir, f"p01=lsl:source_id={announcement.source_id}") as service, service.talk() as client:
-            client.subscribe("focus", stream="p01")
-            service.first(client, lambda m: m["type"] == "focus" and m["t_lsl_s"] is not None, "a score")
-            client.say(type="marker", stream="p01", label="level-up")
-            session = service.http.get("/v1/streams/p01").json()["recording"]["session"]
-            for _ in range(50):  # two seconds of scores: some writes of the recorder
-                service.first(client, lambda m: m["type"] == "focus", "a score")
-            done = run_focusloop("export", session, "--to", "csv", "--out", str(running), "--data-dir", str(data_dir))
-            assert done.returncode == 0, done.stderr
-            assert "still runs" in done.stderr
+    with (
+        PacedOutlet(announcement),
+        Serve(data_dir, f"p01=lsl:source_id={announcement.source_id}") as service,
+        service.talk() as client,
+    ):
+        client.subscribe("focus", stream="p01")
+        service.first(client, lambda m: m["type"] == "focus" and m["t_lsl_s"] is not None, "a score")
+        client.say(type="marker", stream="p01", label="level-up")
+        session = service.http.get("/v1/streams/p01").json()["recording"]["session"]
+        for _ in range(50):  # two seconds of scores: some writes of the recorder
+            service.first(client, lambda m: m["type"] == "focus", "a score")
+        done = run_focusloop("export", session, "--to", "csv", "--out", str(running), "--data-dir", str(data_dir))
+        assert done.returncode == 0, done.stderr
+        assert "still runs" in done.stderr
     command = ("export", session[:8], "--to", "fif", "--out", str(ended), "--data-dir", str(data_dir))
     done = run_focusloop(*command)
     assert (done.returncode, done.stdout.strip()) == (0, str(ended)), done.stderr
