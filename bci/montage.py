@@ -17,6 +17,9 @@ from pathlib import Path
 from bci.errors import MontageError
 from bci.types import Channel, StreamSpec
 
+FIDUCIALS_M = {"lpa": (-0.08249, 0.0, 0.0), "nasion": (0.0, 0.11405, 0.0), "rpa": (0.08249, 0.0, 0.0)}
+"""Of the head on which the positions lie (MNE's template for the 10-05 system), metres."""
+
 SKIP = "-"
 """In a montage: this channel has no electrode on the head."""
 

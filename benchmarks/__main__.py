@@ -30,6 +30,7 @@ NAMES = (
     "startup",
     "flat_memory",
     "score_speed",
+    "export_cost",
     "valid_share",
     "quality_rates",
     "eye_state",

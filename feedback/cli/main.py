@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "check this machine and say how to mend what is found",
     "simulate": "publish a simulated headset as an LSL stream, with faults on demand",
     "sessions": "what was recorded, with its length, valid share, loss and state",
+    "export": "give a recorded session as BIDS, FIF, EDF, CSV or Parquet, de-identified by default",
     "score": "score a recording through the online pipeline, faster than real time",
     "adapt": "measure in five minutes how well focus can be read from a person, and fit the score to them",
     "train": "train a focus model and export it with its card",
