@@ -55,6 +55,8 @@ class Grid:
         Measured.
     times_s
         float64 (n,), LSL clock: where each sample of the grid lies.
+    rising_s
+        float64 (n,): the times; where a clock went back, the latest so far.
     gaps
         In their order.
     lowest, highest
@@ -67,6 +69,7 @@ class Grid:
     rate_hz: float
     effective_rate_hz: float
     times_s: Timestamps
+    rising_s: Timestamps
     gaps: tuple[Gap, ...]
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
@@ -117,8 +120,11 @@ class Grid:
         """Where a moment lies on the grid, in samples; None before the first sample and after the last one."""
         if not len(self) or at_s < self.times_s[0] - 1.0 / self.rate_hz or at_s > self.times_s[-1] + 1.0 / self.rate_hz:
             return None
-        rising = np.maximum.accumulate(self.times_s)
-        return float(np.interp(at_s, rising, np.arange(len(self))))
+        right = int(np.searchsorted(self.rising_s, at_s))
+        if right in (0, len(self)):
+            return float(min(right, len(self) - 1))
+        left_s, right_s = self.rising_s[right - 1 : right + 1].tolist()
+        return right - 1 + (at_s - left_s) / (right_s - left_s)
 
 
 def lay_out(stream: RecordedStream, title: str) -> Grid:
@@ -164,11 +170,13 @@ def lay_out(stream: RecordedStream, title: str) -> Grid:
         times.append(block.times_s)
         at += len(block.times_s)
     known = np.isfinite(lowest)
+    times_s = np.concatenate(times) if times else np.empty(0)
     return Grid(
         stream=stream,
         rate_hz=rate_hz,
         effective_rate_hz=runs_samples / runs_s if runs_s > 0.0 else rate_hz,
-        times_s=np.concatenate(times) if times else np.empty(0),
+        times_s=times_s,
+        rising_s=np.maximum.accumulate(times_s),  # once: there may be thousands of events
         gaps=tuple(_merged(gaps)),
         lowest=np.where(known, lowest, 0.0),
         highest=np.where(known, highest, 0.0),
