@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -259,7 +260,8 @@ def test_on_a_small_file_system_everything_is_refused_in_a_sentence_and_goes_on_
         else:
             pytest.fail("never enough space")
         assert said
-        assert [one for one in said if "full" not in one and "No space" not in one] == []
+        # SQLite says "I/O error" where there is no room for its index of what was written.
+        assert [one for one in said if not re.search("full|No space|I/O error", one)] == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
