@@ -28,10 +28,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, and say what the export does and does not hold."""
     from bci.config import read_config
-    from feedback.export.exporting import export, exporter_of, find_session
+    from feedback.export.exporting import export, exporter_of
+    from feedback.sessions.catalogue import find_recording
+    from streaming.recording.reading import RecordedSession
 
     data_dir = read_config(None, {"data_dir": args.data_dir}).service.data_dir
-    session = find_session(args.session, data_dir)
+    session = RecordedSession(find_recording(args.session, data_dir)[0])
     with progress_bar("exporting") as show:
         done = export(
             session,

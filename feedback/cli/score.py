@@ -16,6 +16,7 @@ from feedback.cli.options import mains
 from feedback.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from feedback.report.scored import ScoresSeen
     from inference.offline import RecordingScorer
     from inference.types import FocusScore
 
@@ -49,12 +50,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score and write the table."""
     from bci.files import read_recording
-    from feedback.report.page import write_report
-    from feedback.report.scored import ScoresSeen, scored_material
     from inference.bundle import DEFAULT_MODEL, find_model
     from inference.offline import RecordingScorer, parse_span, span_note
     from inference.session import FocusSession
 
+    report: Path | None = args.report
+    seen = None if report is None else _scores_for(report)
     session = FocusSession(find_model(args.model or DEFAULT_MODEL, args.models_dir))
     channels = args.channels.split(",") if args.channels else None
     scorer = RecordingScorer(session, mains=args.mains, channels=channels)
@@ -72,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
         baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
     told: list[str] = []
-    seen = ScoresSeen()
     with progress_bar("scoring") as show:
 
         def advance(done_s: float) -> None:
@@ -82,18 +82,17 @@ def run(args: argparse.Namespace) -> int:
             recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance, tell=told.append
         )
         with _output(args.out) as target:
-            tally = write_table(
-                scores if args.report is None else seen.watch(scores), float(recording.stamps_s[0]), target
-            )
+            tally = write_table(scores if seen is None else seen.watch(scores), float(recording.stamps_s[0]), target)
     for sentence in told:
         print(f"{args.file}: {sentence}", file=sys.stderr)
     _summarise(tally, scorer)
-    if args.report is not None:
+    if report is not None and seen is not None:
+        from feedback.report.page import write_report
+        from feedback.report.scored import scored_material
+
         path = Path(args.file)
-        write_report(
-            args.report, scored_material(recording, seen, baseline, mains=args.mains, channels=channels, path=path)
-        )
-        print(f"report: {args.report}", file=sys.stderr)
+        write_report(report, scored_material(recording, seen, baseline, mains=args.mains, channels=channels, path=path))
+        print(f"report: {report}", file=sys.stderr)
     if tally["unassigned"]:
         electrodes = sum(channel.kind == "eeg" for channel in recording.spec.channels)
         print(
@@ -102,6 +101,15 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _scores_for(report: Path) -> ScoresSeen:
+    """Prepare to remember scores for a page, which can be written there."""
+    from feedback.report.page import check_place
+    from feedback.report.scored import ScoresSeen
+
+    check_place(report)
+    return ScoresSeen()
 
 
 def write_table(scores: Iterator[FocusScore], begin_s: float, target: TextIO) -> Counter[str]:

@@ -12,8 +12,6 @@ from feedback.export import FORMATS
 from feedback.export.folder import ABOUT, whole_folder
 from feedback.export.identity import identify
 from feedback.export.port import Exporter, Material, Progress
-from feedback.sessions.catalogue import folder_of, read_sessions
-from feedback.sessions.database import choose_session
 from streaming.recording.reading import RecordedSession
 
 
@@ -59,23 +57,6 @@ def exporter_of(name: str) -> Exporter:
         case _:
             msg = f"unknown format '{name}'; known are {', '.join(FORMATS)}"
             raise FocusloopError(msg)
-
-
-def find_session(wanted: str, data_dir: Path) -> RecordedSession:
-    """Open a session by its id, by the beginning of it, or by the path of its recording.
-
-    Raises
-    ------
-    NoSuchSessionError
-        Listing those that there are.
-    RecordingNotFoundError, FileFormatError
-        If its recording is gone, or none of ours.
-    """
-    path = Path(wanted).expanduser()
-    if path.suffix.lower() == ".xdf" or path.is_file():
-        return RecordedSession(path)
-    row = choose_session(wanted, read_sessions(data_dir))
-    return RecordedSession(folder_of(data_dir) / row.file)
 
 
 def export(

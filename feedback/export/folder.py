@@ -26,6 +26,8 @@ class ExportError(FocusloopError):
 def whole_folder(target: Path, *, overwrite: bool) -> Generator[Path]:
     """Give a folder beside the target to write into; it takes the target's name at the end, if nothing went wrong.
 
+    It is its owner's alone: what is in it was recorded from a person.
+
     What exports that were killed left in the same place is removed first; one that is still being written is not.
 
     Parameters
@@ -55,7 +57,6 @@ def whole_folder(target: Path, *, overwrite: bool) -> Generator[Path]:
         with lock:
             yield part
         (part / _LOCK).unlink(missing_ok=True)
-        part.chmod(0o755)
         _refuse(target, overwrite=overwrite)
         _take_place(part, target)
     except OSError as error:

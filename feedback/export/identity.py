@@ -15,7 +15,7 @@ from bci.errors import FileFormatError
 from bci.types import StreamSpec
 from feedback.export.folder import ExportError
 from feedback.private_files import digest, write_private
-from streaming.recording.reading import SessionHeader
+from streaming.recording.about import SessionHeader
 
 KEYS = "export-keys.json"
 EARLIEST, LATEST = datetime(1905, 1, 1, tzinfo=UTC), datetime(1924, 12, 31, tzinfo=UTC)

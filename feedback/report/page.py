@@ -97,6 +97,22 @@ def report_page(material: ReportMaterial) -> str:
     return "\n".join(parts) + "\n"
 
 
+def check_place(path: Path) -> None:
+    """See whether a page may come to lie there, before what takes its time.
+
+    Raises
+    ------
+    ReportError
+        If not.
+    """
+    if path.exists() and not path.is_file():
+        msg = f"{path} is no file; give the page a name that ends in .html"
+        raise ReportError(msg)
+    if not path.absolute().parent.is_dir():
+        msg = f"{path.absolute().parent} is no folder; make it, or choose another place for the page"
+        raise ReportError(msg)
+
+
 def write_report(path: Path, material: ReportMaterial) -> None:
     """Write the page, readable by its owner alone, whole or not at all.
 
@@ -105,9 +121,7 @@ def write_report(path: Path, material: ReportMaterial) -> None:
     ReportError
         If it cannot be written there.
     """
-    if path.exists() and not path.is_file():
-        msg = f"{path} is no file; give --out a name that ends in .html"
-        raise ReportError(msg)
+    check_place(path)
     try:
         write_private(path, report_page(material))
     except OSError as error:

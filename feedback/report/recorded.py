@@ -13,7 +13,8 @@ from feedback.report.material import Event, LevelChange, QualityTrack, ReportMat
 from feedback.report.survey import Survey, survey
 from feedback.sessions.database import SessionRow
 from streaming.recording import tracks
-from streaming.recording.reading import RecordedSession, RecordedStream, SessionHeader
+from streaming.recording.about import SessionHeader
+from streaming.recording.reading import RecordedSession, RecordedStream
 
 Progress = Callable[[str, float], None]
 

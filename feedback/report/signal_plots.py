@@ -89,7 +89,7 @@ def band_plot(survey: Survey) -> str:
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     numbers = "".join(
         f"<text x='{svg.LEFT + cell * (b + 0.5):.1f}' y='{_TOP + row * (k + 0.5) + 4:.1f}' text-anchor='middle' "
-        f"style='fill:{'#fff' if value < (low + high) / 2 else '#111'}'>{value:.0f}</text>"
+        f"style='fill:{'#fff' if value < (low + high) / 2 else '#111'}'>{round(value)}</text>"
         for k, values in enumerate(survey.bands_db.tolist())
         for b, value in enumerate(values)
         if np.isfinite(value) and row >= 12

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from bci.clock import ClockAnchor
 from bci.errors import ConflictError, FocusloopError
-from feedback.sessions.database import SessionDatabase, SessionRow
+from feedback.sessions.database import SessionDatabase, SessionRow, choose_session
 from feedback.sessions.recorder import ParticipantRecorder, new_row
 from feedback.sessions.recovery import TrialsOf, found_again, recovered
 from streaming.recording.session import SessionFile, Track
@@ -36,6 +36,30 @@ class SessionsError(FocusloopError):
 def folder_of(data_dir: Path) -> Path:
     """Give the folder of the recordings."""
     return data_dir / "sessions"
+
+
+def find_recording(wanted: str, data_dir: Path) -> tuple[Path, SessionRow | None]:
+    """Give the recording that a person means, and what the catalogue knows of it; None where it knows nothing.
+
+    Parameters
+    ----------
+    wanted
+        Id of a session, the beginning of one, or the path of a recording.
+    data_dir
+        Whose sessions are meant.
+
+    Raises
+    ------
+    NoSuchSessionError
+        Saying what there is.
+    """
+    path = Path(wanted).expanduser()
+    if path.suffix.lower() != ".xdf" and not path.is_file():
+        row = choose_session(wanted, read_sessions(data_dir))
+        return folder_of(data_dir) / row.file, row
+    if path.resolve().parent != folder_of(data_dir).resolve():
+        return path, None
+    return path, next((row for row in read_sessions(data_dir) if row.file == path.name), None)
 
 
 def lock_of(data_dir: Path) -> FileLock:

@@ -12,7 +12,8 @@ import orjson
 from bci.errors import ConflictError, FileFormatError
 from feedback.loop.trial_journal import KeptTrial
 from feedback.sessions.database import SessionDatabase, SessionRow
-from streaming.recording.reading import RecordedSession, read_about
+from streaming.recording.about import read_about
+from streaming.recording.reading import RecordedSession
 from streaming.recording.repair import Content, repair
 from streaming.recording.tracks import TRIALS
 

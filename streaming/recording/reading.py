@@ -9,22 +9,21 @@ import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from bci.clock import ClockAnchor
 from bci.errors import FileFormatError, RecordingNotFoundError
 from bci.files.recording import contiguous_until
 from bci.files.session_xdf import read_spec, run_stamps
 from bci.types import Chunk, FloatSamples, StreamSpec, Timestamps
 from streaming.recording import tracks
+from streaming.recording.about import anchor_of, header_of, read_about
 from streaming.recording.repair import Content, Place, StreamContent, inspect
 
 BLOCK_SAMPLES = 32_768
@@ -35,44 +34,6 @@ _STAMPED = 8
 
 Message = tuple[float, Mapping[str, Any]]
 """Stamp, LSL clock, and what was said."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionHeader:
-    """What the header of a recording says; empty where it does not.
-
-    Parameters
-    ----------
-    session, participant
-        Ids.
-    started_unix_s
-        When its file was made, Unix time; None where the header does not say.
-    sources
-        URIs.
-    device, profile, origin, baseline, model, configuration, ended
-        As the header has them, for a person; `configuration` is a SHA-256.
-    montage
-        Labels of the scored electrodes.
-    latency_ms
-        p50 and p95 of the age of scores when they were sent; None before the session has ended.
-    versions
-        Of the programs that made it.
-    """
-
-    session: str
-    participant: str
-    started_unix_s: float | None
-    sources: tuple[str, ...]
-    device: str
-    profile: str
-    origin: str
-    montage: tuple[str, ...]
-    baseline: str
-    model: str
-    configuration: str
-    ended: str
-    latency_ms: tuple[float, float] | None
-    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +201,8 @@ class RecordedSession:
         if about is None:
             msg = f"{path}: no recording of `focusloop serve`; its header says nothing of a session"
             raise FileFormatError(msg)
-        self.header = _header_of(about)
-        self.anchor = _anchor_of(about)
+        self.header = header_of(about)
+        self.anchor = anchor_of(about)
         """Unix and LSL time of one moment; None where the header lacks it."""
         self.streams = tuple(_streams_of(path, content))
         """Of the devices, in the order in which they first sent something."""
@@ -282,60 +243,6 @@ class RecordedSession:
 
     def _of_kind(self, kind: str) -> list[StreamContent]:
         return [stream for stream in self._content.streams.values() if stream.kind == kind]
-
-
-def read_about(path: Path) -> Element | None:
-    """Give what the header of a recording of ours says; None where it is none."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16384)
-        inspect_from = head.index(b"<?xml")
-        text = head[inspect_from : head.index(b"</info>") + len(b"</info>")]
-        return fromstring(text.decode("utf-8", "replace")).find("focusloop")  # noqa: S314 - expat limits entities
-    except (OSError, ValueError, ParseError):
-        return None
-
-
-def _header_of(about: Element) -> SessionHeader:
-    def text(name: str) -> str:
-        return (about.findtext(name) or "").strip()
-
-    latency = _number(text("latency_p50_ms")), _number(text("latency_p95_ms"))
-    return SessionHeader(
-        session=text("session"),
-        participant=text("participant"),
-        started_unix_s=_unix_s(text("started")),
-        sources=tuple(e.text or "" for e in about.iterfind("sources/source")),
-        device=text("device"),
-        profile=text("profile"),
-        origin=text("origin"),
-        montage=() if text("montage") == "unassigned" else tuple(text("montage").split()),
-        baseline=text("baseline"),
-        model=text("model"),
-        configuration=text("configuration"),
-        ended=text("ended"),
-        latency_ms=None if latency[0] is None or latency[1] is None else (latency[0], latency[1]),
-        versions={e.tag: e.text or "" for e in about.iterfind("versions/*")},
-    )
-
-
-def _anchor_of(about: Element) -> ClockAnchor | None:
-    unix_s, lsl_s = _number(about.findtext("unix_s") or ""), _number(about.findtext("lsl_s") or "")
-    return None if unix_s is None or lsl_s is None else ClockAnchor(unix_s, lsl_s)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _unix_s(text: str) -> float | None:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None
 
 
 def _streams_of(path: Path, content: Content) -> Iterator[RecordedStream]:

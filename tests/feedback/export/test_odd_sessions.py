@@ -20,8 +20,9 @@ from bci.errors import (
     UnsupportedStreamError,
 )
 from feedback.export import FORMATS, needs
-from feedback.export.exporting import exporter_of, find_session
+from feedback.export.exporting import exporter_of
 from feedback.export.port import Exporter
+from feedback.sessions.catalogue import find_recording
 from feedback.sessions.database import NoSuchSessionError, SessionDatabase, SessionRow
 from streaming.recording.reading import RecordedSession
 
@@ -151,17 +152,17 @@ def test_a_session_is_found_by_its_id_by_the_beginning_of_it_and_by_its_path(tmp
     path = recording(tmp_path)
     listed(tmp_path, path.stem, "20261126T080000Z-p02-ffff")
     for wanted in (path.stem, "20261125", str(path)):
-        assert find_session(wanted, tmp_path).path == path
+        assert find_recording(wanted, tmp_path)[0] == path
 
 
 def test_an_unknown_session_lists_the_known_ones(tmp_path: Path) -> None:
     listed(tmp_path, "20261125T210000Z-p01-ab12", "20261126T080000Z-p02-ffff")
     with pytest.raises(NoSuchSessionError, match="20261126T080000Z-p02-ffff, 20261125T210000Z-p01-ab12"):
-        find_session("tomorrow", tmp_path)
+        find_recording("tomorrow", tmp_path)
     with pytest.raises(NoSuchSessionError, match="2 sessions begin with '2026'"):
-        find_session("2026", tmp_path)
+        find_recording("2026", tmp_path)
     with pytest.raises(RecordingNotFoundError, match="deleted or moved"):
-        find_session("20261126", tmp_path)
+        RecordedSession(find_recording("20261126", tmp_path)[0])
 
 
 def test_an_unknown_format_lists_the_known_ones() -> None:

@@ -261,6 +261,15 @@ def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     assert "is no file" in done.stderr
 
 
+def test_score_says_before_it_scores_that_a_report_cannot_be_written(tmp_path: Path) -> None:
+    recording = write_muselsl(tmp_path / "muse.csv", wave_uv(256 * 20, 4, 256.0))
+    table, nowhere = tmp_path / "s.csv", tmp_path / "no such folder" / "page.html"
+    done = run_focusloop("score", str(recording), "--out", str(table), "--report", str(nowhere))
+    assert done.returncode == 1
+    assert "no such folder is no folder" in done.stderr
+    assert not table.exists()
+
+
 def test_a_recording_that_was_only_scored_has_the_same_page(tmp_path: Path) -> None:
     recording = write_muselsl(tmp_path / "muse.csv", wave_uv(256 * 20, 4, 256.0))
     out = tmp_path / "scored.html"
