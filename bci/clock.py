@@ -25,9 +25,9 @@ _BELIEVABLE_LEAD_S = 10.0  # a stamp further ahead of its own clock is a driver'
 @functools.cache
 def _liblsl_clock() -> Callable[[], float]:
     # Not at import time: whoever only wants `--help` does not wait for liblsl.
-    from pylsl import local_clock
+    from bci.lsl.quick import clock
 
-    return local_clock
+    return clock()
 
 
 def lsl_now_s() -> float:

@@ -31,7 +31,8 @@ class DisplayTap:
         self._labels = [spec.channels[i].label for i in self._columns]
         self._rate_hz = spec.nominal_rate_hz
         self._stride = max(1, round(self._rate_hz / DISPLAY_HZ))
-        self._recent = Ring(max(8, round(self._rate_hz * SPECTRUM_SPAN_S)), len(self._columns))
+        self._recent: Ring | None = None
+        """Made when somebody looks: of 64 streams few are looked at."""
         self._next_sample = 0
         self._pending: list[Chunk] = []
         self._raw_due_s = 0.0
@@ -65,15 +66,18 @@ class DisplayTap:
 
         Power spectral density of the last 2 s, Hann window, dB re 1 µV²/Hz, up to 60 Hz.
         """
+        ring = self._recent
+        if ring is None:
+            ring = self._recent = Ring(max(8, round(self._rate_hz * SPECTRUM_SPAN_S)), len(self._columns))
         if chunk.first_sample != self._next_sample:
-            self._recent.clear()  # samples were lost, or nobody has looked for a while
+            ring.clear()  # samples were lost, or nobody has looked for a while
         self._next_sample = chunk.first_sample + len(chunk)
-        self._recent.append(chunk.data[:, self._columns])
+        ring.append(chunk.data[:, self._columns])
         newest = float(chunk.timestamps_s[-1])
-        if len(self._recent) < self._recent.capacity or 0.0 <= self._spectrum_due_s - newest <= SPECTRUM_EVERY_S:
+        if len(ring) < ring.capacity or 0.0 <= self._spectrum_due_s - newest <= SPECTRUM_EVERY_S:
             return None
         self._spectrum_due_s = newest + SPECTRUM_EVERY_S
-        recent = self._recent.newest(self._recent.capacity)
+        recent = ring.newest(ring.capacity)
         taper = np.hanning(len(recent))
         centred = np.nan_to_num(recent - np.nanmean(recent, axis=0))
         power = np.abs(np.fft.rfft(centred * taper[:, None], axis=0)) ** 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from streaming.types import FeatureFrame, Flag
 
 _DB = 10.0 / np.log(10.0)
 _DIGITS = 6
+_OFF = int(Flag.RAILED | Flag.FLAT | Flag.LINE | Flag.CONTACT)
 
 
 def focus_fields(
@@ -66,21 +68,21 @@ def _rounded(number: float | None) -> float | None:
     return None if number is None else round(number, _DIGITS)
 
 
-def flag_names(bits: int) -> list[str]:
+@functools.cache
+def flag_names(bits: int) -> tuple[str, ...]:
     """Name the `Flag` bits of a channel, as a person reads them."""
-    return [str(flag.name).lower() for flag in Flag if flag and bits & flag]
+    return tuple(str(flag.name).lower() for flag in Flag if flag and bits & flag)
 
 
 def quality_fields(frame: FeatureFrame, labels: Sequence[str], anchor: ClockAnchor) -> dict[str, Any]:
     """Give the fields of a `quality` message: contact, artefact kinds and usable share for each channel."""
-    off = Flag.RAILED | Flag.FLAT | Flag.LINE | Flag.CONTACT
     return {
         "t_unix_s": anchor.to_unix(frame.end_s),
         "t_lsl_s": frame.end_s,
         "channels": [
             {
                 "label": label,
-                "contact": not bits & off,
+                "contact": not bits & _OFF,
                 "flags": flag_names(bits),
                 "usable": round(float(share), 3),
             }

@@ -32,6 +32,9 @@ from streaming.reader import sentence
 from streaming.types import StreamStatus
 
 OPEN_WAIT_S = 3.0
+_GARBAGE = 20_000
+"""New objects between two looks of the garbage collector; scores are freed without it."""
+
 COMPILING = "the signal path is being compiled (once; up to a minute)"
 
 _log = structlog.get_logger("focusloop.participants")
@@ -106,6 +109,7 @@ class LiveParticipants:
         # half a second, again and again. What comes from here on is collected as ever.
         await asyncio.to_thread(gc.collect)
         gc.freeze()
+        gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)

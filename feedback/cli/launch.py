@@ -11,6 +11,7 @@ from collections.abc import Callable
 from bci.config import Config
 from bci.lsl.setup import configure
 from bci.uri import parse_uri
+from feedback.cli.arenas import share_arenas
 from feedback.outlets.lsl import LslOutlets
 from feedback.outlets.lsl_markers import LslMarkers
 from feedback.outlets.osc import OscOutlet, parse_osc_target
@@ -50,6 +51,7 @@ def serve(
     FocusloopError
         Port in use, model unusable, data directory not writable: one sentence each.
     """
+    share_arenas()
     service = config.service
     settings = ServiceSettings(
         host=service.host,

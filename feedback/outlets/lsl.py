@@ -48,8 +48,10 @@ class LslOutlets:
         Silence is told too: the score of a stale stream has `valid` 0 and NaN in front of it. Before the device has
         said what it is there is no outlet yet, for its description names origin and model.
         """
+        from bci.lsl.quick import has_consumers
+
         outlet = self._outlets.get(stream)
-        if outlet is None or not outlet.have_consumers():
+        if outlet is None or not has_consumers(outlet):
             return  # liblsl keeps nothing for who comes later, and to push is dearer than to ask
         stamp_s = score["t_lsl_s"]
         sample = [

@@ -116,6 +116,36 @@ def test_what_falls_due_while_the_worker_is_busy_goes_into_one_call() -> None:
     assert engine.stop(SOON_S)
 
 
+@pytest.mark.parametrize(("n_streams", "rests"), [(8, False), (9, True)])
+def test_the_worker_rests_after_a_call_where_streams_are_many_and_scores_few_at_once(
+    monkeypatch: pytest.MonkeyPatch, n_streams: int, *, rests: bool
+) -> None:
+    sink, rested = Recorder(), threading.Event()
+    engine = Engine(sink)
+    sources = [FakeSource() for _ in range(n_streams)]
+
+    def others_give(seconds: float) -> None:
+        assert 0.0 < seconds < 0.04  # less than a hop
+        if not rested.is_set():
+            rested.set()
+            for source in sources[1:]:
+                source.give(HOP)
+            for source in sources[1:]:
+                source.until_asked(2)
+
+    monkeypatch.setattr("streaming.engine.time.sleep", others_give)
+    engine.start()
+    for i, source in enumerate(sources):
+        engine.add(f"p{i}", source, FakePipeline)
+    sink.until(lambda: len(sink.statuses) >= n_streams)
+    sources[0].give(HOP)
+    sink.until(lambda: len(sink.batches) == (2 if rests else 1))
+    if rests:
+        assert sorted(d.stream_id for d in sink.batches[1]) == [f"p{i}" for i in range(1, n_streams)]
+    assert engine.stop(SOON_S)
+    assert rested.is_set() == rests
+
+
 def test_a_full_queue_makes_the_reader_wait_and_is_counted() -> None:
     sink, busy, go_on = Recorder(), threading.Event(), threading.Event()
     engine = Engine(sink, queue_limit=4)
