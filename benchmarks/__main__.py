@@ -1,4 +1,4 @@
-"""Measure, and print one table.
+"""Measure, and print one table, row by row.
 
 python -m benchmarks                 everything, about a quarter of an hour; nothing else may run on the machine
 python -m benchmarks --quick         everything, short
@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.surroundings import ROOT, describe, find_models_dir, private_lsl_world
-from benchmarks.table import Row, Setting, markdown
+from benchmarks.table import Setting, heading, markdown
 
 NAMES = (
     "latency",
@@ -61,15 +61,14 @@ def main() -> int:
         folder = Path(text)
         private_lsl_world(folder)
         models_dir, model = find_models_dir(options.models_dir, folder)
-        head = describe(model)
-        rows: list[Row] = []
+        print("\n".join(f"{line}  " for line in describe(model)))
+        print(f"\n{'Quick run: a look, no figures to quote.' if options.quick else ''}\n{heading()}", flush=True)
         for name in options.names or NAMES:
             began_s = time.monotonic()
             print(f"{name} …", end=" ", file=sys.stderr, flush=True)
-            rows += import_module(f"benchmarks.{name}").rows(Setting(options.quick, models_dir, options.data))
+            rows = import_module(f"benchmarks.{name}").rows(Setting(options.quick, models_dir, options.data))
             print(f"{time.monotonic() - began_s:.0f} s", file=sys.stderr)
-    print("\n".join(f"{line}  " for line in head))
-    print(f"\n{'Quick run: a look, no figures to quote.' if options.quick else ''}\n{markdown(rows)}")
+            print(markdown(rows), flush=True)  # what was measured stays, whatever happens to the next
     return 0
 
 

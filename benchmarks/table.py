@@ -55,11 +55,20 @@ class Row:
     met: bool | None = None
 
 
+def heading() -> str:
+    """Give the two lines above the rows of the table."""
+    return "\n".join(_line(cells) for cells in (HEADER, ("---",) * len(HEADER)))
+
+
 def markdown(rows: Iterable[Row]) -> str:
-    """Give the table."""
-    lines = [HEADER, ("---",) * len(HEADER)]
-    lines += [(r.quantity, r.target, r.measured + (" **missed**" if r.met is False else ""), r.beside) for r in rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    """Give rows of the table."""
+    return "\n".join(
+        _line((r.quantity, r.target, r.measured + (" **missed**" if r.met is False else ""), r.beside)) for r in rows
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 @dataclass(frozen=True, slots=True)
