@@ -16,7 +16,7 @@ from inference.bundle import DEFAULT_MODEL, ModelBundle, find_model
 from inference.labels.recorded import LabelledSession, label_recording
 from inference.labels.spans import Wish
 from inference.offline import CHUNK_S, Mains
-from inference.personal.certificate import DAY_S, Certificate
+from inference.personal.certificate import Certificate, figure
 from inference.personal.certifying import Reading, certify
 from inference.personal.cued_recording import record_session
 from inference.personal.cued_session import CuedSession
@@ -180,10 +180,10 @@ def _keep(
     if note is not None:
         tell(note)
     if newest is not None and newest.taken_unix_s > certificate.taken_unix_s:
-        days = (newest.taken_unix_s - certificate.taken_unix_s) / DAY_S
         tell(
-            f"not stored: a measurement of {days:.1f} days after these sessions ({newest.verdict}) counts; forget it "
-            "with DELETE /v1/streams/ID/calibration?forget=true, or add newer sessions"
+            f"not stored: what was measured after the end of these sessions counts ({newest.verdict}, "
+            f"{figure(newest.brain.auc)}); to use this instead, forget that with DELETE "
+            f"/v1/streams/{certificate.participant}/calibration?forget=true"
         )
         return False
     held, _ = baselines.find(owner)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from feedback.cli.options import mains
+from feedback.cli.options import add_label_options, mains
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,26 +49,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_label_options(add: Callable[..., object]) -> None:
-    """Add what says which markers are rest and which are task."""
-    add(
-        "--rest",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="marker that begins rest, until the next marker or trial; may be repeated (by default rest, cross and "
-        "baselines with open eyes)",
-    )
-    add(
-        "--task",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="marker that begins the task, until the next marker; may be repeated; `trials`, the default, stands for "
-        "stretches of trials no more than 10 s apart",
-    )
-
-
 def run(args: argparse.Namespace) -> int:
     """Measure and say what came out."""
     from bci.errors import ConfigError
@@ -81,6 +60,9 @@ def run(args: argparse.Namespace) -> int:
         if args.rest or args.task:
             msg = "--rest and --task name markers of a recorded session; say which with --session"
             raise ConfigError(msg)
+    elif args.simulated:
+        msg = "--simulated guides a simulated person now; leave it out to measure what was recorded"
+        raise ConfigError(msg)
     found, words = _of_sessions(args) if args.session else _live(args)
     print(json.dumps(found, indent=1) if args.json else words)
     return 0 if found["verdict"] == "passed" else 1

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feedback.cli.adapt import add_label_options
+from feedback.cli.options import add_label_options
 
 if TYPE_CHECKING:
     from inference.training.config import TrainingConfig

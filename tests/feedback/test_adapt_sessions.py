@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,22 +95,19 @@ def test_a_newer_measurement_stays_and_the_same_session_again_is_no_earlier_one(
     assert not again["stored"]
     assert again["earlier"] is None
     assert again["brain"] == first["brain"]
-    assert "not stored: a measurement of 2.0 days after these sessions (passed) counts" in said.err
+    assert "not stored: what was measured after the end of these sessions counts (passed, ." in said.err
     assert certificates.newest(owner)[0] == later
-
-
-def test_a_running_service_is_told_of(guided: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with lock_of(tmp_path):
-        assert adapt("--session", guided, data_dir=tmp_path) == 0
-    assert "uses this from its next start on" in capsys.readouterr().err
 
 
 def test_who_cannot_be_read_is_told_so_and_it_is_kept_without_a_head(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = guided_session(tmp_path, "unreadable", 300)
-    assert adapt("--session", path, data_dir=tmp_path) == 1
-    assert capsys.readouterr().out.startswith("We cannot read your focus with this headset")
+    with lock_of(tmp_path):  # a service runs
+        assert adapt("--session", path, data_dir=tmp_path) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("We cannot read your focus with this headset")
+    assert f"a service runs on {tmp_path}: it uses this from its next start on" in said.err
     certificates, baselines = stores(tmp_path)
     certificate, _ = certificates.newest(scorer_of(path).owner)
     assert certificate is not None
@@ -184,9 +183,34 @@ def test_wrong_usage_is_said_before_anything_is_measured(
         "sessions of 2 participants": ["--session", guided, "--session", other],
         "are of 'p02', not of 'p01'": ["p01", "--session", other],
         "is given twice": ["--session", guided, "--session", guided],
+        "--simulated guides a simulated person now": ["--session", guided, "--simulated"],
         "'x' is named as rest and as task": ["--session", guided, "--rest", "x", "--task", "x"],
     }
     for sentence, arguments in wrong.items():
         assert adapt(*arguments, data_dir=tmp_path) == 2
         assert sentence in capsys.readouterr().err
     assert not (tmp_path / "certificates").exists()
+
+
+def test_what_is_not_there_is_named(guided: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "no.xdf"
+    text.write_text("no recording")
+    for arguments, sentence in (
+        (["--session", "tomorrow"], "tomorrow"),
+        (["--session", tmp_path / "gone.xdf"], "gone.xdf does not exist; was it deleted or moved?"),
+        (["--session", text], "does not begin as an XDF file"),
+        (["--session", guided, "--model", "nobody"], "no model 'nobody'; there are focus-attention@1.0.0"),
+    ):
+        assert adapt(*arguments, data_dir=tmp_path) == 1
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_disk_that_does_not_take_it_is_said(
+    guided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(CertificateStore, "save", full)
+    assert adapt("--session", guided, data_dir=tmp_path) == 1
+    assert "the certificate could not be stored (No space left on device)" in capsys.readouterr().err

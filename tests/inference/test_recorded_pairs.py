@@ -66,14 +66,14 @@ def test_no_window_reaches_over_a_seam_whatever_the_clocks_say() -> None:
     one, reading = recorded("readable", 300)
     other = replace(one, end_s=one.end_s - 50.0, blocks=tuple(
         replace(b, start_s=b.start_s - 50.0, stop_s=b.stop_s - 50.0) for b in one.blocks))  # fmt: skip
-    pairs = [list(zip(s.blocks[::2], s.blocks[1::2], strict=True)) for s in (one, other)]
+    pairs = [list(zip(s.blocks[::2], s.blocks[1::2], strict=True))[:5] for s in (one, other)]
     whole = joined([one, other], pairs)
     assert (np.diff(whole.end_s) > 0).all()
     rows, block = window_rows(whole, reading.tokens, reading.token_s)
-    assert len(rows) == 2 * len(window_rows(one, reading.tokens, reading.token_s)[0])
-    assert ((rows < len(one.end_s)).all(axis=1) == (block < 30)).all()
+    assert len(rows) == 2 * len(window_rows(replace(one, blocks=one.blocks[:10]), reading.tokens, reading.token_s)[0])
+    assert ((rows < len(one.end_s)).all(axis=1) == (block < 10)).all()
     certificate, _ = certify(whole, reading, 0.0)
-    assert (certificate.pairs, certificate.verdict) == (30, "passed")
+    assert (certificate.pairs, certificate.verdict) == (10, "passed")
 
 
 def test_too_few_pairs_in_all_are_refused_as_live() -> None:
