@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bci.errors import CertificateRefusedError, ConfigError, FocusloopError
 from feedback.baselines import BaselineStore
 from feedback.certificates import CertificateStore
@@ -97,6 +99,9 @@ def adapt_from_sessions(
     for one in sessions:
         _tell_of(one, tell)
     pairs, caveat = _pairs(sessions)
+    lengths_s = [block.stop_s - block.start_s for own in pairs for pair in own for block in pair]
+    if lengths_s:
+        tell(f"{len(lengths_s) // 2} pairs of neighbouring blocks of {float(np.median(lengths_s)):.0f} s each")
     recorded, reading = _recorded(sessions, person, bundle, mains)
     taken_unix_s = max((one.ended_unix_s or time.time() for one in sessions), default=time.time())
     store = CertificateStore(data_dir / "certificates")

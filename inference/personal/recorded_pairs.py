@@ -50,6 +50,9 @@ def drawn_pairs(spans: Sequence[Span]) -> list[Pair]:
 def balanced_pairs(sessions: Sequence[Sequence[Span]]) -> tuple[list[list[Pair]], str | None]:
     """Pair neighbouring blocks, within each session, so that neither condition always comes first.
 
+    Blocks of a program's own last as long as they last. So of each pair the two are cut to the shorter one, and to the
+    median of all pairs, next to each other: a long one shall not outweigh the others, nor reach further into a drift.
+
     Parameters
     ----------
     sessions
@@ -68,7 +71,7 @@ def balanced_pairs(sessions: Sequence[Sequence[Span]]) -> tuple[list[list[Pair]]
     first = [pair[0].condition for pairs in near for pair in pairs]
     crosses = first.count("cross")
     if min(crosses, len(first) - crosses) >= EVEN_SHARE * len(first):
-        return near, None
+        return _of_like_length(near), None
     turned: list[list[Pair]] = []
     turn: Condition = "cross"
     for spans in sessions:
@@ -89,7 +92,7 @@ def balanced_pairs(sessions: Sequence[Sequence[Span]]) -> tuple[list[list[Pair]]
         f"{always}: so that the order cannot be learnt, pairs were taken in turn with rest first and with the task "
         f"first, {kept} instead of {len(first)}; people knew what came next, which a guided calibration avoids"
     )
-    return turned, note
+    return _of_like_length(turned), note
 
 
 def joined(sessions: Sequence[CuedSession], pairs: Sequence[Sequence[Pair]]) -> CuedSession:
@@ -130,6 +133,17 @@ def joined(sessions: Sequence[CuedSession], pairs: Sequence[Sequence[Pair]]) -> 
         alpha=np.concatenate([session.alpha for session in sessions]),
         blocks=tuple(blocks),
     )
+
+
+def _of_like_length(sessions: Sequence[Sequence[Pair]]) -> list[list[Pair]]:
+    lengths_s = [min(one.stop_s - one.start_s, two.stop_s - two.start_s) for own in sessions for one, two in own]
+    usual_s = float(np.median(lengths_s)) if lengths_s else 0.0
+    return [[_cut(one, two, usual_s) for one, two in own] for own in sessions]
+
+
+def _cut(one: CuedBlock, two: CuedBlock, longest_s: float) -> Pair:
+    length_s = min(one.stop_s - one.start_s, two.stop_s - two.start_s, longest_s)
+    return replace(one, start_s=one.stop_s - length_s), replace(two, stop_s=two.start_s + length_s)
 
 
 def _block(span: Span) -> CuedBlock:

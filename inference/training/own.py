@@ -142,7 +142,7 @@ def described(own: OwnPeople, corpus: Sequence[Person], others: Sequence[Person]
     rest_min, task_min = own.seconds["cross"] / 60.0, own.seconds["task"] / 60.0
     simulated = f"; **{own.simulated} of them SIMULATED or replayed, of no live headset**" if own.simulated else ""
     told = (
-        f"own recordings ({len(own.people)} people, {own.sessions} sessions, {own.simulated} of them not live; "
+        f"own recordings (people: {len(own.people)}; sessions: {own.sessions}, not live: {own.simulated}; "
         f"{rest_min:.1f} min of rest, {task_min:.1f} min of task; {own.how})"
     )
     joined = f" and {len(others)} people of EEGMAT" if others else ""
@@ -157,7 +157,8 @@ def described(own: OwnPeople, corpus: Sequence[Person], others: Sequence[Person]
         licence="own recordings, no licence stated" + (f"; {EEGMAT_LICENCE}" if others else ""),
         told=f"{told}{joined}, task against rest",
         command="focusloop train --sessions",
-        warning="Whether people did as the labels say, and with which eyes, nobody has checked.",
+        warning="Whether people did as the labels say, and with which eyes, nobody has checked."
+        + (f" All figures are of {len(corpus)} people, those of EEGMAT among them." if others else ""),
         fields={
             "sessions": str(own.sessions),
             "own_people": str(len(own.people)),

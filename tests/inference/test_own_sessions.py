@@ -89,7 +89,7 @@ def test_training_on_sessions_gives_a_model_that_loads_and_a_card_that_is_true_a
     evaluation = card.metrics["evaluation"]
     assert evaluation["people"] == 4
     assert str(evaluation["data"]).startswith(
-        "own recordings (4 people, 4 sessions, 4 of them not live; 4.7 min of rest, 4.7 min of task; task: 32 of "
+        "own recordings (people: 4; sessions: 4, not live: 4; 4.7 min of rest, 4.7 min of task; task: 32 of "
         "markers 'count'; rest: 32 of markers 'rest'), task against rest"
     )
     assert card.metrics["rest_30s_8ch"]["auc_within"] > 0.7  # type: ignore[operator] - a number
@@ -130,7 +130,8 @@ def test_joined_to_eegmat_the_card_says_both(
     assert len(labels) == 1
     assert set(next(iter(labels))) < set(LABELS)
     on = told["trained_on"]
-    assert "1 people, 1 sessions" in on.told
+    assert "people: 1; sessions: 1, not live: 1" in on.told
+    assert "All figures are of 4 people, those of EEGMAT among them." in on.warning
     assert "and 3 people of EEGMAT" in on.told
     assert "Open Data Commons" in on.licence
     assert "closed" in on.fields["eegmat"]

@@ -42,6 +42,16 @@ def test_fixed_turns_are_thinned_until_either_comes_first_as_often(order: str, k
     assert all(one.stop_s <= two.start_s for one, two in pairwise([block for pair in pairs for block in pair]))
 
 
+def test_a_long_block_is_cut_to_its_neighbour_and_to_the_usual_length() -> None:
+    at_s, made = 0.0, []
+    for kind, length_s in zip("cttccttc" * 2, [10.0, 60.0] * 6 + [50.0, 60.0] * 2, strict=True):
+        made.append(Span("cross" if kind == "c" else "task", at_s, at_s + length_s, "made"))
+        at_s += length_s
+    (pairs,), _ = balanced_pairs([made])
+    assert {round(block.stop_s - block.start_s, 6) for pair in pairs for block in pair} == {10.0}
+    assert all(one.stop_s == two.start_s for one, two in pairs)
+
+
 def test_an_order_in_balance_keeps_all_its_pairs() -> None:
     (pairs,), note = balanced_pairs([spans("cttccttc" * 2)])
     assert (len(pairs), note) == (8, None)
