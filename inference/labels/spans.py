@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from bci.errors import ConfigError, NoLabelsError
 from inference.labels.calibrations import baseline_spans, guided_spans
@@ -139,17 +140,20 @@ def cut(span: Span, holes: Sequence[Interval]) -> Iterator[Span]:
         yield replace(span, start_s=start_s)
 
 
-def stretches(trials: Sequence[tuple[float, float]]) -> list[Interval]:
+def stretches(trials: Sequence[tuple[float, float]], breaks: Sequence[float] = ()) -> list[Interval]:
     """Give the stretches of trials no more than `TRIALS_APART_S` apart: first stimulus to last answer.
 
     Parameters
     ----------
     trials
         Moment of the answer and reaction time, s, in order.
+    breaks
+        Moments at which somebody said that the person rests: no stretch reaches over one.
     """
     found: list[list[float]] = []
     for answered_s, rt_s in trials:
-        if found and answered_s - found[-1][1] <= TRIALS_APART_S:
+        last_s = found[-1][1] if found else -inf
+        if answered_s - last_s <= TRIALS_APART_S and not any(last_s < at_s < answered_s for at_s in breaks):
             found[-1][1] = answered_s
         else:
             found.append([answered_s - min(rt_s, LONGEST_ANSWER_S), answered_s])
@@ -158,12 +162,13 @@ def stretches(trials: Sequence[tuple[float, float]]) -> list[Interval]:
 
 def _told(events: Events, wish: Wish, guided: Sequence[Span]) -> list[Span]:
     """Spans of markers, trials and baselines; where rest and task overlap, neither is said."""
-    runs = stretches(events.trials)
+    rest_names = wish.rest or REST_MARKERS
+    runs = stretches(events.trials, [at_s for at_s, name in events.markers if name in rest_names])
     by_marker = wish.task and wish.task != (TRIALS,)
     task = list(_marked(events, "task", tuple(n for n in wish.task if n != TRIALS))) if by_marker else []
     if not wish.task or TRIALS in wish.task:
         task += [Span("task", start_s, stop_s, "trials") for start_s, stop_s in runs]
-    rest = list(_marked(events, "cross", wish.rest or REST_MARKERS))
+    rest = list(_marked(events, "cross", rest_names))
     if not wish.rest:
         rest += baseline_spans(events.calibration)
         rest += [replace(span, block=None) for span in guided if span.condition == "cross"]

@@ -85,7 +85,7 @@ def balanced_pairs(sessions: Sequence[Sequence[Span]]) -> tuple[list[list[Pair]]
         msg = (
             f"{always}, and what drifts over a minute could be learnt instead of focus; taken in turn with rest first "
             f"and with the task first, {kept} of {len(first)} pairs are left, and at least {MIN_PAIRS} are needed: "
-            "record more blocks (24 in fixed turns), or draw by lot which of two comes first"
+            "record more blocks (at least 24 in fixed turns, better 46), or draw by lot which of two comes first"
         )
         raise CertificateRefusedError("too_few_blocks", msg)
     note = (

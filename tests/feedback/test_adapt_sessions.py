@@ -125,6 +125,21 @@ def test_markers_in_fixed_turns_are_balanced_and_said(
     assert "10 instead of 15" in found["caveat"]
 
 
+def test_trials_against_rest_markers_need_no_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    starts = [START_S + 8.0 + 10.0 * number for number in range(30)]
+    said = {
+        "markers": [(at_s, {"type": "marker", "label": "rest"}) for at_s in starts[::2]],
+        "trials": [one for at_s in starts[1::2] for one in trials(at_s, at_s + 10.0)],
+    }
+    path = write(tmp_path, person_chunks("readable", 301, ALTERNATING), said)
+    assert adapt("--session", path, data_dir=tmp_path) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("We can read your focus with ")
+    assert "Note: rest nearly always came before the task" in told.out
+    assert "task: 15 of trials; rest: 15 of markers 'rest'" in told.err
+    assert "10 pairs of neighbouring blocks of 10 s each" in told.err
+
+
 def test_two_sessions_of_one_person_are_one_measurement(
     guided: Path, alternating: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,7 +58,7 @@ def test_an_order_in_balance_keeps_all_its_pairs() -> None:
 
 
 def test_too_few_pairs_in_balance_are_refused_with_what_to_do() -> None:
-    with pytest.raises(CertificateRefusedError, match=r"6 of 9 pairs are left.*24 in fixed turns"):
+    with pytest.raises(CertificateRefusedError, match=r"6 of 9 pairs are left.*at least 24 in fixed turns"):
         balanced_pairs([spans("ct" * 9)])
 
 

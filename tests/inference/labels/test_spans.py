@@ -46,6 +46,12 @@ def test_trials_close_together_are_one_stretch_from_the_first_stimulus_to_the_la
     assert stretches(trials) == [(9.0, 20.0), (28.1, 35.0)]
     assert stretches([(100.0, 500.0)]) == [(90.0, 100.0)]
     assert stretches([]) == []
+    assert stretches(trials, [15.0]) == [(9.0, 10.0), (20.0, 20.0), (28.1, 35.0)]
+
+
+def test_a_short_rest_between_trials_is_rest_where_a_marker_says_so() -> None:
+    found = made(Events(0.0, 60.0, ((20.0, "rest"),), answers(0, 20) + answers(28, 40)))
+    assert said(found) == [("task", -0.5, 18.0), ("cross", 20.0, 27.5), ("task", 27.5, 38.0)]
 
 
 def test_rest_ends_with_the_first_trial_and_does_not_begin_again_between_stretches() -> None:
