@@ -95,6 +95,10 @@ class CertificateRefusedError(FocusloopError):
         self.code = code
 
 
+class NoLabelsError(FocusloopError):
+    """A recorded session does not say when its person rested, or when they worked; the message says what it holds."""
+
+
 class ConflictError(FocusloopError):
     """What was asked for is already there, or already running."""
 

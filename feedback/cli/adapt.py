@@ -1,35 +1,75 @@
-"""`focusloop adapt`: five minutes of cross and task, and how well focus can be read from this person."""
+"""`focusloop adapt`: how well focus can be read from a person, guided for five minutes or from recorded sessions."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
+
+from feedback.cli.options import add_label_options, mains
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("stream", metavar="ID", help="participant of the running service")
+    parser.add_argument("stream", metavar="ID", nargs="?", help="participant of the running service")
     parser.add_argument("--service", default="http://127.0.0.1:8765", metavar="URL", help="where that service is")
     parser.add_argument("--token", help="its operator's token; from the data directory by default")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="of the service, for its token")
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="of the service: its token, sessions, certificates"
+    )
     parser.add_argument("--blocks", type=int, default=30, help="cross and task together, an even number (30)")
     parser.add_argument("--block-seconds", type=float, default=10.0, metavar="S", help="length of each, s (10)")
     parser.add_argument(
         "--simulated", action="store_true", help="the stream is simulator:manual: let it follow the cues by itself"
     )
     parser.add_argument("--json", action="store_true", help="for programs")
+    own = parser.add_argument_group("from recorded sessions, without a running service")
+    own.add_argument(
+        "--session",
+        action="append",
+        metavar="SESSION",
+        help="id (see `focusloop sessions`), the beginning of one, or a path; may be repeated, for one participant",
+    )
+    add_label_options(own.add_argument)
+    own.add_argument("--model", metavar="NAME", help="that the score will be of; by default the recorded one")
+    own.add_argument("--models-dir", type=Path, metavar="DIR", help="where to look for models first")
+    own.add_argument("--mains", type=mains, choices=(50, 60, "auto"), default="auto", help="line frequency, Hz")
     parser.epilog = (
         "examples:\n"
         "  focusloop adapt p01               guide the person whose headset `focusloop serve` scores as p01\n"
         "  focusloop adapt p01 --simulated   try it out: serve --source p01=simulator:manual\n"
+        "  focusloop adapt --session 20261125T2100               a guided calibration that was recorded, or trials\n"
+        "                                                        against the rest markers and baselines of a session\n"
+        "  focusloop adapt --session 20261125T2100 --rest pause --task puzzle     markers of your own program\n"
         "Sit still, eyes open throughout, jaw loose. Ctrl-C breaks off. Exit code 0: focus can be read from this\n"
-        "person, and their score uses it from now on. 1: it cannot, or there is nothing to measure; it says why."
+        "person, and their score uses it from now on (--session: from the next start of the service on, unless\n"
+        "something newer was measured). 1: it cannot, or there is nothing to measure; it says why."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Guide, measure and say what came out."""
+    """Measure and say what came out."""
+    from bci.errors import ConfigError
+
+    if not args.session:
+        if args.stream is None:
+            msg = "say whose focus: a participant of the running service, or --session for what was recorded"
+            raise ConfigError(msg)
+        if args.rest or args.task:
+            msg = "--rest and --task name markers of a recorded session; say which with --session"
+            raise ConfigError(msg)
+    elif args.simulated:
+        msg = "--simulated guides a simulated person now; leave it out to measure what was recorded"
+        raise ConfigError(msg)
+    found, words = _of_sessions(args) if args.session else _live(args)
+    print(json.dumps(found, indent=1) if args.json else words)
+    return 0 if found["verdict"] == "passed" else 1
+
+
+def _live(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Guide a person through the blocks."""
     from bci.config import read_config
     from feedback.cli.cues import cue_screen
     from feedback.cli.running_service import RunningService
@@ -41,5 +81,36 @@ def run(args: argparse.Namespace) -> int:
     service = RunningService(args.service, token)
     with cue_screen() as show:
         found = service.certify(args.stream, args.blocks, args.block_seconds, show, simulated=args.simulated)
-    print(json.dumps(found, indent=1) if args.json else found["sentence"])
-    return 0 if found["verdict"] == "passed" else 1
+    return dict(found), str(found["sentence"])
+
+
+def _of_sessions(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Measure what was recorded."""
+    import time
+
+    from bci.config import read_config
+    from feedback.adapting import adapt_from_sessions
+    from feedback.sessions.catalogue import find_recording
+    from inference.labels.spans import Wish
+
+    config = read_config(None, {"data_dir": args.data_dir, "models_dir": args.models_dir}).service
+    notes: list[str] = []
+
+    def tell(note: str) -> None:
+        notes.append(note)
+        print(note, file=sys.stderr)
+
+    adapted = adapt_from_sessions(
+        [find_recording(wanted, config.data_dir)[0] for wanted in args.session],
+        Wish(tuple(args.rest), tuple(args.task)),
+        config.data_dir,
+        tell,
+        participant=args.stream,
+        model=args.model,
+        models_dir=config.models_dir,
+        mains=args.mains,
+    )
+    found = adapted.certificate.describe(time.time())
+    found |= {"caveat": adapted.caveat, "stored": adapted.stored, "notes": notes}
+    caveat = "" if adapted.caveat is None else f" Note: {adapted.caveat}."
+    return found, f"{found['sentence']}{caveat}"

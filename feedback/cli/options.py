@@ -1,4 +1,4 @@
-"""Options that several commands share: sources, and where the service keeps and finds things."""
+"""Options that several commands share: sources, labels, and where the service keeps and finds things."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -60,6 +61,26 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--record-limit", type=float, metavar="GB", help="what all recordings together may take of the disk (100)"
+    )
+
+
+def add_label_options(add: Callable[..., object]) -> None:
+    """Add what says which markers are rest and which are task."""
+    add(
+        "--rest",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="marker that begins rest, until the next marker or trial; may be repeated (by default rest, cross and "
+        "baselines with open eyes)",
+    )
+    add(
+        "--task",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="marker that begins the task, until the next marker; may be repeated; `trials`, the default, stands for "
+        "stretches of trials no more than 10 s apart",
     )
 
 

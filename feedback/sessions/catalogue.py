@@ -67,6 +67,18 @@ def lock_of(data_dir: Path) -> FileLock:
     return FileLock(data_dir / "service.lock", timeout=0, thread_local=False)
 
 
+def in_use(data_dir: Path) -> bool:
+    """Tell whether a service runs on this data directory."""
+    lock = lock_of(data_dir)
+    if not Path(lock.lock_file).is_file():
+        return False
+    try:
+        with lock:
+            return False
+    except (Timeout, OSError):
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """How recording is wished.

@@ -8,14 +8,13 @@ from importlib import resources
 from inference.bundle import ModelCard
 from inference.training.evaluate import FocusReport, Row
 from inference.training.metrics import Null, failed
+from inference.training.trained_on import EEGMAT, TrainedOn
 
-_TEMPLATE = "card_template.md"
 
-
-def card_text(card: ModelCard, report: FocusReport) -> str:
-    """Write the card of a model from its contract and its out-of-fold report."""
+def card_text(card: ModelCard, report: FocusReport, trained_on: TrainedOn = EEGMAT) -> str:
+    """Write the card of a model from its contract, its out-of-fold report and what is said of its data."""
     best = next(row for row in report.rows if row.reference == "baseline")
-    template = (resources.files(__package__ or "") / _TEMPLATE).read_text("utf-8")
+    template = (resources.files(__package__ or "") / trained_on.template).read_text("utf-8")
     return template.format(
         name=card.name,
         version=card.version,
@@ -35,6 +34,7 @@ def card_text(card: ModelCard, report: FocusReport) -> str:
         worst=", ".join(best.worst),
         ood=card.ood.threshold,
         ood_none=card.ood.threshold_uncalibrated,
+        **trained_on.fields,
     )
 
 

@@ -40,7 +40,7 @@ def check_pair(name: str, rest: Recording, task: Recording) -> None:
             named = ", ".join(channel.label for channel in recording.spec.channels)
             msg = f"{name}: {recording.spec.device}: none of its channels ({named}) is an electrode of the 10-20 system"
             raise ConfigError(msg)
-        _check_values(name, recording)
+        check_values(name, recording)
     if _labels(rest) != _labels(task):
         odd = sorted(set(_labels(rest)) ^ set(_labels(task))) or ["their order"]
         msg = f"{name}: rest and task differ in {', '.join(odd)}; both need the same electrodes in the same order"
@@ -57,7 +57,14 @@ def check_pair(name: str, rest: Recording, task: Recording) -> None:
         raise ConfigError(msg)
 
 
-def _check_values(name: str, recording: Recording) -> None:
+def check_values(name: str, recording: Recording) -> None:
+    """Refuse a recording in which values are missing.
+
+    Raises
+    ------
+    ConfigError
+        Naming the electrode that lacks most.
+    """
     scored = list(recording.spec.scored)
     absent = ~np.isfinite(recording.samples[:, scored])
     if not absent.any():

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci.files.recording import Recording
+from bci.types import StreamSpec
 from inference.normalise import Features, RunningMean, relative_log_power
 from inference.window_kernel import USABLE
 from streaming.features import SCHEMA
@@ -44,6 +45,8 @@ class FrameSeries:
         Electrodes.
     positions_m
         float32 (channels, 3).
+    seams
+        Frames from 1 on that begin another piece, in order: no window reaches over one.
     """
 
     relative: Features
@@ -51,6 +54,7 @@ class FrameSeries:
     flags: NDArray[np.uint8]
     labels: tuple[str, ...]
     positions_m: NDArray[np.float32]
+    seams: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Count frames."""
@@ -144,18 +148,28 @@ def segments_of(recording: Recording) -> list[FrameSeries]:
     UnsupportedStreamError
         If it cannot be scored.
     """
-    spec = recording.spec
-    pipeline = Pipeline(spec, hop_s=HOP_S)
+    frames = frames_of(recording)
+    return [stacked(list(some), recording.spec) for _, some in groupby(frames, lambda frame: frame.generation)]
+
+
+def frames_of(recording: Recording) -> list[FeatureFrame]:
+    """Run a recording through the online pipeline.
+
+    Raises
+    ------
+    UnsupportedStreamError
+        If it cannot be scored.
+    """
+    pipeline = Pipeline(recording.spec, hop_s=HOP_S)
     frames: list[FeatureFrame] = []
-    for chunk in recording.chunks(max(1, round(spec.nominal_rate_hz * _CHUNK_S))):
+    for chunk in recording.chunks(max(1, round(recording.spec.nominal_rate_hz * _CHUNK_S))):
         frames.extend(pipeline.process(chunk))
+    return frames
+
+
+def stacked(frames: Sequence[FeatureFrame], spec: StreamSpec, seams: tuple[int, ...] = ()) -> FrameSeries:
+    """Put frames of a stream together, at least one."""
     channels = [spec.channels[i] for i in spec.scored]
-    positions = np.array([c.position_m for c in channels], np.float32)
-    labels = tuple(c.label for c in channels)
-    return [_stacked(list(some), labels, positions) for _, some in groupby(frames, lambda frame: frame.generation)]
-
-
-def _stacked(frames: Sequence[FeatureFrame], labels: tuple[str, ...], positions_m: NDArray[np.float32]) -> FrameSeries:
     columns = [SCHEMA.bands_hz.index(band) for band in MODEL_BANDS]
     quality = np.stack([frame.quality for frame in frames])
     settled = np.array([frame.settled for frame in frames])
@@ -163,6 +177,7 @@ def _stacked(frames: Sequence[FeatureFrame], labels: tuple[str, ...], positions_
         relative=relative_log_power(np.stack([frame.values[:, columns] for frame in frames])),
         usable=(quality >= USABLE) & settled[:, None],
         flags=np.stack([frame.flags for frame in frames]),
-        labels=labels,
-        positions_m=positions_m,
+        labels=tuple(channel.label for channel in channels),
+        positions_m=np.array([channel.position_m for channel in channels], np.float32),
+        seams=seams,
     )

@@ -21,10 +21,10 @@ from inference.training.corpus import MODEL_BANDS
 from inference.training.evaluate import FocusReport
 from inference.training.graph import OPSET, build_graph
 from inference.training.network import FocusNetwork
+from inference.training.trained_on import EEGMAT, TrainedOn
 from inference.training.windows import TOKENS, WINDOW_S
 from streaming.features import SCHEMA
 
-LICENCE = "EEGMAT (PhysioNet, doi 10.13026/C2JQ1P): Open Data Commons Attribution License 1.0"
 LIVE_HOP_S = 0.04
 TOLERANCE = 1e-4
 
@@ -101,7 +101,9 @@ def verify(network: FocusNetwork, model: onnx.ModelProto, *, rounds: int = 200, 
     return worst
 
 
-def export(network: FocusNetwork, measured: Measured, config: TrainingConfig, out: Path) -> Path:
+def export(
+    network: FocusNetwork, measured: Measured, config: TrainingConfig, out: Path, trained_on: TrainedOn = EEGMAT
+) -> Path:
     """Write `model.onnx`, `model.toml`, `CARD.md` and `recipe.toml`.
 
     Parameters
@@ -114,6 +116,8 @@ def export(network: FocusNetwork, measured: Measured, config: TrainingConfig, ou
         The recipe.
     out
         Folder of models.
+    trained_on
+        What contract and card say of the data.
 
     Returns
     -------
@@ -127,18 +131,23 @@ def export(network: FocusNetwork, measured: Measured, config: TrainingConfig, ou
     model = build_graph(network)
     difference = verify(network, model)
     graph = model.SerializeToString()
-    card = _card(network, measured, config, graph, difference)
+    card = _card(network, measured, config, graph, difference, trained_on)
     folder = out / config.name / config.version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
     (folder / "model.toml").write_text(card_toml(card), "utf-8")
-    (folder / "CARD.md").write_text(card_text(card, measured.report), "utf-8")
+    (folder / "CARD.md").write_text(card_text(card, measured.report, trained_on), "utf-8")
     (folder / "recipe.toml").write_text(config.to_toml(), "utf-8")
     return folder
 
 
 def _card(
-    network: FocusNetwork, measured: Measured, config: TrainingConfig, graph: bytes, difference: float
+    network: FocusNetwork,
+    measured: Measured,
+    config: TrainingConfig,
+    graph: bytes,
+    difference: float,
+    trained_on: TrainedOn,
 ) -> ModelCard:
     bands = network.shape.bands
     return ModelCard(
@@ -153,7 +162,7 @@ def _card(
         window_s=WINDOW_S,
         hop_s=LIVE_HOP_S,
         response_s=round(measured.response_s, 2),
-        licence=LICENCE,
+        licence=trained_on.licence,
         inputs=(
             TensorSpec(name="x", shape=("b", "c", "t", bands), dtype="float32"),
             TensorSpec(name="position_m", shape=("b", "c", 3), dtype="float32"),
@@ -183,15 +192,17 @@ def _card(
                 "of own rest"
             ),
         ),
-        metrics=_metrics(measured.report, difference),
+        metrics=_metrics(measured.report, difference, trained_on),
     )
 
 
-def _metrics(report: FocusReport, difference: float) -> dict[str, dict[str, float | int | str | list[float]]]:
+def _metrics(
+    report: FocusReport, difference: float, trained_on: TrainedOn
+) -> dict[str, dict[str, float | int | str | list[float]]]:
     metrics: dict[str, dict[str, float | int | str | list[float]]] = {
         "evaluation": {
-            "command": "focusloop evaluate focus",
-            "data": "EEGMAT, task against rest, out of fold by person; intervals are 95 % over people",
+            "command": trained_on.command,
+            "data": f"{trained_on.told}, out of fold by person; intervals are 95 % over people",
             "people": report.people,
             "shuffled_labels_auc": round(report.shuffled_auc.value, 3),
             "torch_against_onnx": float(f"{difference:.1e}"),

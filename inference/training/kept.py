@@ -74,4 +74,5 @@ class KeptFits:
             for series in (person.rest, person.task, *(s for pair in person.views.values() for s in pair)):
                 digest.update(series.relative.tobytes())
                 digest.update(series.usable.tobytes())
+                digest.update(bytes(repr(series.seams) if series.seams else "", "ascii"))
         return self.folder / f"{digest.hexdigest()[:24]}.pt"

@@ -42,6 +42,7 @@ from inference.training.lengths import baseline_lengths
 from inference.training.metrics import Scores, class_weights, failed
 from inference.training.nulls import nulls_of
 from inference.training.response import response_time_s
+from inference.training.trained_on import EEGMAT, TrainedOn
 from inference.training.windows import Reference
 
 MARGINS = tuple(round(0.05 * k, 2) for k in range(11))
@@ -153,11 +154,15 @@ def train_on(
     out: Path,
     force: bool = False,
     others: Path | None = None,
+    trained_on: TrainedOn = EEGMAT,
     kept: KeptFits | None = None,
     watch: Watch | None = None,
     progress: Progress = silent,
 ) -> Path:
-    """Train on people that were read already, with the nulls' recordings in `others`; otherwise like `train`."""
+    """Train on people that were read already, with the nulls' recordings in `others`; otherwise like `train`.
+
+    What contract and card say of these people is `trained_on`.
+    """
     torch.set_num_threads(1)  # so small a network gains nothing from more, and the sums keep their order
     folds = fit_folds(corpus, config, lambda text, share: progress(text, _FOLDS_SHARE * share), kept=kept, watch=watch)
     found = out_of_fold(corpus, config, folds)
@@ -180,7 +185,7 @@ def train_on(
     usual = inspect.signature(RunningMean).parameters
     progress("figures", 1.0)
     measured = Measured(
-        report=report(corpus, found, nulls),
+        report=replace(report(corpus, found, nulls), warning=trained_on.warning),
         ood_limit=limits["baseline"],
         ood_limit_uncalibrated=limits["none"],
         margin=MARGINS,
@@ -191,10 +196,10 @@ def train_on(
         prior_s=float(usual["prior_s"].default),
         time_constant_s=float(usual["time_constant_s"].default),
     )
-    folder = export(fitted.network, measured, config, out)
+    folder = export(fitted.network, measured, config, out, trained_on)
     # measured with the model as it will run, so it is written once more
     seconds = response_time_s(FocusSession(load_bundle(folder), choose_providers(("cpu",))), config.response_people)
-    return export(fitted.network, replace(measured, response_s=seconds), config, out)
+    return export(fitted.network, replace(measured, response_s=seconds), config, out, trained_on)
 
 
 def _fit_everybody(

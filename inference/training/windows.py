@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -107,8 +108,9 @@ def population_mean(corpus: Sequence[Person]) -> tuple[float, ...]:
 
 
 def ends_of(series: FrameSeries, start: int, step: int) -> NDArray[np.int64]:
-    """Frames that full windows end with, from frame `start` on."""
-    return np.arange(start + WINDOW_HOPS - 1, len(series), step, dtype=np.int64)
+    """Frames that full windows end with, from frame `start` on; none reaches over a seam."""
+    edges = [start, *(seam for seam in series.seams if seam > start), len(series)]
+    return np.concatenate([np.arange(one + WINDOW_HOPS - 1, two, step, dtype=np.int64) for one, two in pairwise(edges)])
 
 
 def baseline_windows(
