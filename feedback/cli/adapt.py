@@ -10,6 +10,8 @@ from typing import Any
 
 from feedback.cli.options import add_label_options, mains
 
+BLOCKS, BLOCK_S = 30, 10.0
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
@@ -19,8 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="of the service: its token, sessions, certificates"
     )
-    parser.add_argument("--blocks", type=int, default=30, help="cross and task together, an even number (30)")
-    parser.add_argument("--block-seconds", type=float, default=10.0, metavar="S", help="length of each, s (10)")
+    parser.add_argument("--blocks", type=int, metavar="N", help="cross and task together, an even number (30)")
+    parser.add_argument("--block-seconds", type=float, metavar="S", help="length of each, s (10)")
     parser.add_argument(
         "--simulated", action="store_true", help="the stream is simulator:manual: let it follow the cues by itself"
     )
@@ -60,8 +62,10 @@ def run(args: argparse.Namespace) -> int:
         if args.rest or args.task:
             msg = "--rest and --task name markers of a recorded session; say which with --session"
             raise ConfigError(msg)
-    elif args.simulated:
-        msg = "--simulated guides a simulated person now; leave it out to measure what was recorded"
+    elif args.simulated or args.blocks is not None or args.block_seconds is not None:
+        msg = (
+            "--simulated, --blocks and --block-seconds guide a person now; leave them out to measure what was recorded"
+        )
         raise ConfigError(msg)
     found, words = _of_sessions(args) if args.session else _live(args)
     print(json.dumps(found, indent=1) if args.json else words)
@@ -80,7 +84,13 @@ def _live(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     token = config.token or operator_token(ServiceSettings(data_dir=config.data_dir))
     service = RunningService(args.service, token)
     with cue_screen() as show:
-        found = service.certify(args.stream, args.blocks, args.block_seconds, show, simulated=args.simulated)
+        found = service.certify(
+            args.stream,
+            BLOCKS if args.blocks is None else args.blocks,
+            BLOCK_S if args.block_seconds is None else args.block_seconds,
+            show,
+            simulated=args.simulated,
+        )
     return dict(found), str(found["sentence"])
 
 

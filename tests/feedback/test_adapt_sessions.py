@@ -198,7 +198,8 @@ def test_wrong_usage_is_said_before_anything_is_measured(
         "sessions of 2 participants": ["--session", guided, "--session", other],
         "are of 'p02', not of 'p01'": ["p01", "--session", other],
         "is given twice": ["--session", guided, "--session", guided],
-        "--simulated guides a simulated person now": ["--session", guided, "--simulated"],
+        "guide a person now": ["--session", guided, "--blocks", "16"],
+        "--simulated, --blocks": ["--session", guided, "--simulated"],
         "'x' is named as rest and as task": ["--session", guided, "--rest", "x", "--task", "x"],
     }
     for sentence, arguments in wrong.items():
