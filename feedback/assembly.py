@@ -24,7 +24,7 @@ from inference.batch import BatchScorer
 from inference.bundle import DEFAULT_MODEL, find_model
 from inference.offline import RecordingScorer, parse_span
 from inference.scorer import StreamScorer, check_features
-from inference.session import PROVIDERS, FocusSession, choose_providers
+from inference.session import FocusSession, choose_providers
 from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline
 
@@ -145,7 +145,6 @@ class Assembly:
         batch = self._batches.get(bundle.id)
         if batch is None:
             check_features(bundle, SCHEMA)  # now, not when the first stream has opened
-            wanted = self._service.providers
-            choice = choose_providers(wanted or PROVIDERS, explicit=wanted is not None)
-            batch = self._batches[bundle.id] = BatchScorer(FocusSession(bundle, choice))
+            session = FocusSession(bundle, choose_providers(self._service.providers))
+            batch = self._batches[bundle.id] = BatchScorer(session)
         return batch

@@ -120,7 +120,7 @@ def _profiles() -> Iterator[Finding]:
     except FocusloopError as error:
         yield Finding("broken", "firmware profiles", str(error), "mend the file that is named")
         return
-    in_use = next((folder for folder in profile_folders() if folder.is_dir()), None)
+    in_use = ", ".join(str(folder) for folder in profile_folders() if folder.is_dir())
     yield Finding("ok", "firmware profiles", f"{len(profiles)} in {in_use}")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,21 +30,25 @@ _ORT_NAMES: dict[Provider, str] = {
     "cpu": "CPUExecutionProvider",
 }
 _DRIVER = {"linux": ("libcuda.so.1",), "win32": ("nvcuda.dll",)}
-# One name of each tuple has to load: releases of CUDA that ONNX Runtime builds against differ in the number.
-_LIBRARIES: dict[Provider, dict[str, tuple[tuple[str, ...], ...]]] = {
+_CUDA = (getattr(ort, "cuda_version", None) or "13.0").split(".")[0]
+"""Release of CUDA that this ONNX Runtime was built with: no other will do."""
+
+# What the providers' own libraries are linked against (`readelf -d`), and cuDNN, which CUDA's opens itself.
+_LIBRARIES: dict[Provider, dict[str, tuple[str, ...]]] = {
     "cuda": {
         "linux": (
-            ("libcudart.so.13", "libcudart.so.12"),
-            ("libcublasLt.so.13", "libcublasLt.so.12"),
-            ("libcudnn.so.9",),
+            f"libcudart.so.{_CUDA}",
+            f"libcublasLt.so.{_CUDA}",
+            f"libcublas.so.{_CUDA}",
+            "libcurand.so.10",
+            "libcudnn.so.9",
         ),
-        "win32": (
-            ("cudart64_13.dll", "cudart64_12.dll"),
-            ("cublasLt64_13.dll", "cublasLt64_12.dll"),
-            ("cudnn64_9.dll",),
-        ),
+        "win32": (f"cudart64_{_CUDA}.dll", f"cublasLt64_{_CUDA}.dll", f"cublas64_{_CUDA}.dll", "cudnn64_9.dll"),
     },
-    "tensorrt": {"linux": (("libnvinfer.so.10",),), "win32": (("nvinfer_10.dll",),)},
+    "tensorrt": {
+        "linux": ("libnvinfer.so.10", "libnvonnxparser.so.10"),
+        "win32": ("nvinfer_10.dll", "nvonnxparser_10.dll"),
+    },
 }
 
 Loader = Callable[[str], object]
@@ -63,7 +70,27 @@ class ProviderChoice:
     fallbacks: tuple[str, ...]
 
 
-def missing_library(provider: Provider, load: Loader = ctypes.CDLL) -> str | None:
+@functools.cache
+def _preload_wheels() -> None:
+    """Load CUDA and cuDNN from NVIDIA's wheels, which no loader finds by itself; without them nothing happens."""
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find; our own probe says it
+        ort.preload_dlls()
+
+
+def load_library(name: str) -> object:
+    """Load a shared library, of the system's or of NVIDIA's wheels.
+
+    Raises
+    ------
+    OSError
+        If it does not load.
+    """
+    if sys.platform in _DRIVER and name not in _DRIVER[sys.platform]:
+        _preload_wheels()
+    return ctypes.CDLL(name)
+
+
+def missing_library(provider: Provider, load: Loader = load_library) -> str | None:
     """Say what keeps a provider from working here; None if nothing does.
 
     ONNX Runtime prints pages of native errors when it is asked for a provider whose libraries do not load, so they
@@ -75,13 +102,10 @@ def missing_library(provider: Provider, load: Loader = ctypes.CDLL) -> str | Non
         return "this build of ONNX Runtime has no such provider"
     if sys.platform not in _DRIVER:
         return f"it does not exist on {sys.platform}"
-    needed = [_DRIVER[sys.platform], *_LIBRARIES["cuda"][sys.platform]]
+    needed = [*_DRIVER[sys.platform], *_LIBRARIES["cuda"][sys.platform]]
     if provider == "tensorrt":
         needed += _LIBRARIES["tensorrt"][sys.platform]
-    for names in needed:
-        if not any(_loads(name, load) for name in names):
-            return f"{' / '.join(names)} does not load"
-    return None
+    return next((f"{name} does not load" for name in needed if not _loads(name, load)), None)
 
 
 def _loads(name: str, load: Loader) -> bool:
@@ -92,18 +116,15 @@ def _loads(name: str, load: Loader) -> bool:
     return True
 
 
-def choose_providers(
-    wanted: Sequence[Provider] = PROVIDERS, *, explicit: bool = False, load: Loader = ctypes.CDLL
-) -> ProviderChoice:
+def choose_providers(wanted: Sequence[Provider] | None = None, *, load: Loader = load_library) -> ProviderChoice:
     """Keep the wanted providers whose libraries load; the CPU is always the last resort.
 
     Parameters
     ----------
     wanted
-        In order of preference.
-    explicit
-        True where a person asked for them: then what could not be had is a fallback, which announces itself. The
-        default order tries the GPU silently.
+        In order of preference, as a person asked: then what could not be had is a fallback, which announces itself.
+        None tries TensorRT and CUDA; where there is no GPU that is no news, and where its driver loads but no
+        provider does, it is.
     load
         Loads a shared library or raises OSError.
 
@@ -112,14 +133,16 @@ def choose_providers(
     ModelError
         For an unknown provider.
     """
-    unknown = [name for name in wanted if name not in PROVIDERS]
+    asked = PROVIDERS if wanted is None else wanted
+    unknown = [name for name in asked if name not in PROVIDERS]
     if unknown:
         msg = f"unknown provider '{unknown[0]}'; known are {', '.join(PROVIDERS)}"
         raise ModelError(msg)
-    lacking = {name: missing_library(name, load) for name in wanted}
-    usable: tuple[Provider, ...] = tuple(name for name in wanted if lacking[name] is None and name != "cpu")
+    lacking = {name: missing_library(name, load) for name in asked}
+    usable: tuple[Provider, ...] = tuple(name for name in asked if lacking[name] is None and name != "cpu")
     fallbacks = tuple(f"{name}: {why}; using {usable[0] if usable else 'cpu'}" for name, why in lacking.items() if why)
-    return ProviderChoice((*usable, "cpu"), fallbacks if explicit else ())
+    told = wanted is not None or (not usable and all(_loads(name, load) for name in _DRIVER.get(sys.platform, ("?",))))
+    return ProviderChoice((*usable, "cpu"), fallbacks if told else ())
 
 
 @dataclass(frozen=True, slots=True)

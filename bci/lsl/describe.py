@@ -145,15 +145,17 @@ def _stated(info: pylsl.StreamInfo, profile: FirmwareProfile | None, notes: list
         if profile is not None and isinstance(profile.channels, tuple):
             labels = [*profile.channels, *labels][:n]
             types[len(profile.channels) :] = ["AUX"] * max(0, n - len(profile.channels))
-    kinds = [_kind(label, kind, info.type()) for label, kind in zip(labels, types, strict=True)]
+    known = _specific(profile)
+    means_eeg = known.lsl.kind.lower() if known is not None and known.lsl is not None and known.lsl.kind else "eeg"
+    kinds = [_kind(label, kind, info.type(), means_eeg) for label, kind in zip(labels, types, strict=True)]
     return [_Stated(*said) for said in zip(labels, kinds, units, strict=True)]
 
 
 def _to_microvolts(
     info: pylsl.StreamInfo, stated: list[_Stated], profile: FirmwareProfile | None, notes: list[str]
 ) -> tuple[NDArray[np.float64], list[str]]:
-    specific = profile if profile is not None and profile.lsl is not None and profile.lsl.specific else None
-    assumed = (specific.scale_to_uv * (microvolts_per(specific.unit) or 1.0)) if specific else 1.0
+    specific = _specific(profile)
+    assumed = specific.scale_to_uv if specific else 1.0
     scale, units, unsaid = np.ones(len(stated)), [c.unit for c in stated], False
     for i, channel in enumerate(stated):
         if channel.kind not in _VOLTAGES:
@@ -173,13 +175,21 @@ def _to_microvolts(
     return scale, units
 
 
-def _kind(label: str, stated_kind: str, stream_kind: str) -> str:
+def _specific(profile: FirmwareProfile | None) -> FirmwareProfile | None:
+    """Give the profile where it is that of one headset, and not of whatever sends such a stream."""
+    return profile if profile is not None and profile.lsl is not None and profile.lsl.specific else None
+
+
+def _kind(label: str, stated_kind: str, stream_kind: str, means_eeg: str) -> str:
+    """Say what a channel is; `means_eeg` is this headset's word for EEG (explorepy sends `ExG`)."""
     by_type = stated_kind.lower()
+    by_type = "eeg" if by_type == means_eeg else by_type
     if by_type in _KINDS and by_type != "eeg":
         return _KINDS[by_type]
     if _ELSEWHERE.fullmatch(by_type):
         return "aux"
     whole = stream_kind.strip().lower()
+    whole = "eeg" if whole == means_eeg else whole
     if by_type != "eeg" and whole != "eeg":
         return _KINDS.get(whole, "aux")
     # Many programs call every channel of an EEG stream EEG, the accelerometer too.

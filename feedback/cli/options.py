@@ -38,6 +38,17 @@ def end_with_parent(parent: int, stop: threading.Event) -> None:
             stop.set()
 
 
+def add_provider_option(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the model is computed."""
+    parser.add_argument(
+        "--provider",
+        action="append",
+        choices=("tensorrt", "cuda", "cpu"),
+        help="ONNX Runtime provider, in order of preference, may be repeated ($FOCUSLOOP_PROVIDERS; by default the "
+        "first of tensorrt, cuda, cpu whose libraries load)",
+    )
+
+
 def add_service_options(parser: argparse.ArgumentParser) -> None:
     """Add what `serve` and `demo` both take."""
     parser.add_argument("--host", help="address to listen on (127.0.0.1); another one needs --token")
@@ -46,12 +57,7 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="token, baselines, recordings, kernels")
     parser.add_argument("--models-dir", type=Path, metavar="DIR", help="where to look for models first")
     parser.add_argument("--mains", type=mains, choices=(50, 60, "auto"), help="line frequency, Hz (auto)")
-    parser.add_argument(
-        "--provider",
-        action="append",
-        choices=("tensorrt", "cuda", "cpu"),
-        help="ONNX Runtime provider, in order of preference (may be repeated)",
-    )
+    add_provider_option(parser)
     parser.add_argument("--osc", metavar="HOST:PORT", help="send scores by OSC as well")
     parser.add_argument(
         "--record",

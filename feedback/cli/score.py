@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bci.errors import FileFormatError
-from feedback.cli.options import mains
+from feedback.cli.options import add_provider_option, mains
 from feedback.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--montage", metavar="A,B,...", help="where the electrodes are, in channel order")
     parser.add_argument("--stream", metavar="NAME", help="which stream of an XDF file")
     parser.add_argument("--mains", type=mains, choices=(50, 60, "auto"), default="auto", help="line frequency, Hz")
+    add_provider_option(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="standard output by default")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the scored recording as one page, too")
     parser.epilog = (
@@ -49,14 +50,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score and write the table."""
+    from bci.config import read_config
     from bci.files import read_recording
     from inference.bundle import DEFAULT_MODEL, find_model
     from inference.offline import RecordingScorer, parse_span, span_note
-    from inference.session import FocusSession
+    from inference.session import FocusSession, choose_providers
 
     report: Path | None = args.report
     seen = None if report is None else _scores_for(report)
-    session = FocusSession(find_model(args.model or DEFAULT_MODEL, args.models_dir))
+    providers = read_config(None, {"providers": args.provider}).service.providers
+    session = FocusSession(find_model(args.model or DEFAULT_MODEL, args.models_dir), choose_providers(providers))
+    for fallback in session.fallbacks:
+        print(fallback, file=sys.stderr)
     channels = args.channels.split(",") if args.channels else None
     scorer = RecordingScorer(session, mains=args.mains, channels=channels)
     montage = args.montage.split(",") if args.montage else None

@@ -129,3 +129,19 @@ def test_one_channel_and_three_hundred_are_described() -> None:
     """Whether they can be scored is for `bci.limits` to say."""
     assert len(describe_as(n_channels=1, labels=("Fz",), units=("uV",))[0]) == 1
     assert len(describe_as(n_channels=300, labels=(), units=())[0]) == 300
+
+
+def test_explorepy_calls_eeg_exg() -> None:
+    said = {"name": "Explore_844B_ExG", "kind": "ExG", "n_channels": 8, "units": ("uV",) * 8, "types": ("ExG",) * 8}
+    channels, scale, _ = describe_as(labels=tuple(f"ch{i}" for i in range(1, 9)), **said)
+    assert {c.kind for c in channels} == {"eeg"}
+    np.testing.assert_array_equal(scale, 1.0)
+    electrodes = ("Fp1", "Fp2", "C3", "C4", "P3", "P4", "O1", "O2")
+    spec = describe(Announcement(labels=(), **said).info(), electrodes).spec  # type: ignore[arg-type]
+    assert [spec.channels[i].label for i in spec.scored] == list(electrodes)
+
+
+def test_a_headset_that_says_no_unit_has_that_of_its_profile() -> None:
+    _, scale, notes = describe_as(name="EE411", n_channels=8, labels=(), units=())
+    np.testing.assert_array_equal(scale, 1e6)  # volts, as its driver has them
+    assert notes == ()

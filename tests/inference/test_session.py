@@ -17,7 +17,7 @@ def _nothing_loads(name: str) -> object:
 
 
 def test_without_gpu_libraries_the_cpu_is_used_and_a_wish_is_answered() -> None:
-    choice = choose_providers(("tensorrt", "cuda", "cpu"), explicit=True, load=_nothing_loads)
+    choice = choose_providers(("tensorrt", "cuda", "cpu"), load=_nothing_loads)
     assert choice.providers == ("cpu",)
     assert len(choice.fallbacks) == 2
     assert all("using cpu" in fallback for fallback in choice.fallbacks)
@@ -27,8 +27,21 @@ def test_nobody_is_told_of_a_gpu_that_nobody_asked_for() -> None:
     assert choose_providers(load=_nothing_loads).fallbacks == ()
 
 
+def test_a_gpu_that_is_there_and_cannot_be_used_is_told_to_who_asked_for_nothing() -> None:
+    def load(name: str) -> object:
+        if "cudnn" in name:
+            raise OSError(name)
+        return name
+
+    choice = choose_providers(load=load)
+    if "build of ONNX Runtime" in "".join(choice.fallbacks):
+        pytest.skip("this build of ONNX Runtime knows no CUDA")
+    assert choice.providers == ("cpu",)
+    assert any("cudnn" in fallback and "using cpu" in fallback for fallback in choice.fallbacks)
+
+
 def test_a_gpu_whose_libraries_load_is_asked_for_first() -> None:
-    choice = choose_providers(("cuda", "cpu"), explicit=True, load=lambda name: name)
+    choice = choose_providers(("cuda", "cpu"), load=lambda name: name)
     if "build of ONNX Runtime" in "".join(choice.fallbacks):
         pytest.skip("this build of ONNX Runtime knows no CUDA")
     assert choice.providers == ("cuda", "cpu")
@@ -41,7 +54,7 @@ def test_tensorrt_without_its_library_leaves_cuda() -> None:
             raise OSError(name)
         return name
 
-    choice = choose_providers(("tensorrt", "cuda", "cpu"), explicit=True, load=load)
+    choice = choose_providers(("tensorrt", "cuda", "cpu"), load=load)
     if "build of ONNX Runtime" in "".join(choice.fallbacks):
         pytest.skip("this build of ONNX Runtime knows no TensorRT")
     assert choice.providers == ("cuda", "cpu")
@@ -49,7 +62,7 @@ def test_tensorrt_without_its_library_leaves_cuda() -> None:
 
 
 def test_a_session_without_gpu_runs_on_the_cpu_and_says_so(tiny: ModelBundle) -> None:
-    choice = choose_providers(("cuda",), explicit=True, load=_nothing_loads)
+    choice = choose_providers(("cuda",), load=_nothing_loads)
     session = FocusSession(tiny, choice)
     assert session.provider == "cpu"
     assert len(session.fallbacks) == 1

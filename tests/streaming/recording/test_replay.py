@@ -30,7 +30,7 @@ def frames_of(parts: list[Chunk]) -> list[FeatureFrame]:
 
 
 def scores_of(frames: Iterable[FeatureFrame], part: Chunk) -> list[FocusScore]:
-    batch = BatchScorer(FocusSession(find_model(DEFAULT_MODEL), choose_providers(("cpu",), explicit=True)))
+    batch = BatchScorer(FocusSession(find_model(DEFAULT_MODEL), choose_providers(("cpu",))))
     scorer = StreamScorer("", part.spec, batch.session.bundle, SCHEMA, hop_s=HOP_S, group_delay_s=0.1)
     return batch.score([scorer.prepare(frame) for frame in frames])
 
