@@ -113,7 +113,8 @@ def load_bundle(folder: Path) -> ModelBundle:
     Raises
     ------
     ModelError
-        For a missing or malformed `model.toml`, or a `model.onnx` that is absent, cut short or changed (sha256).
+        For a missing or malformed `model.toml`, one that names another model than its folder, or a `model.onnx` that
+        is absent, cut short or changed (sha256).
     """
     manifest = folder / "model.toml"
     try:
@@ -130,6 +131,13 @@ def load_bundle(folder: Path) -> ModelBundle:
         msg = f"{manifest}: {place}: {first['msg']} ({error.error_count()} faults); see the model contract in docs"
         raise ModelError(msg) from error
     bundle = ModelBundle(folder, card)
+    lies_in = "@".join(folder.resolve().parts[-2:])
+    if lies_in != bundle.id:
+        msg = (
+            f"{manifest} says {bundle.id}, its folder {lies_in}: a model lies in <name>/<version>, and is known by one "
+            "id; rename the folder, or what it says"
+        )
+        raise ModelError(msg)
     try:
         digest = hashlib.sha256(bundle.graph.read_bytes()).hexdigest()
     except OSError as error:

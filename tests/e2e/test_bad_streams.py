@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pylsl
@@ -15,13 +18,36 @@ from live_service import Talk
 from lsl_outlets import Announcement, PacedOutlet
 from played_person import person
 
+from inference.bundle import find_model
+
 HOUR_S = 3600.0
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    with Serve(tmp_path_factory.mktemp("data"), "good=simulator:manual?seed=3", "nofile=file:gone.edf") as running:
+    sources = "good=simulator:manual?seed=3", "nofile=file:gone.edf"
+    models = spoiled_models(tmp_path_factory.mktemp("models"))
+    with Serve(tmp_path_factory.mktemp("data"), *sources, options=["--models-dir", str(models)]) as running:
         yield running
+
+
+def spoiled_models(folder: Path) -> Path:
+    """Copies of the default model: one `cut` short, one of `foreign` features, one that was only `renamed`."""
+    default = find_model()
+
+    def copy(lies_in: str, **changed: str) -> Path:
+        copied = shutil.copytree(default.folder, folder / lies_in / "1.0.0")
+        text = (copied / "model.toml").read_text("utf-8")
+        for key, value in changed.items():
+            text = re.sub(rf'^{key} = ".*"$', f'{key} = "{value}"', text, count=1, flags=re.MULTILINE)
+        (copied / "model.toml").write_text(text, "utf-8")
+        return copied
+
+    graph = copy("cut", name="cut") / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1000])
+    copy("foreign", name="foreign", feature_schema="other/1")
+    copy("renamed")
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +76,9 @@ def told(message: dict[str, Any], says: str) -> bool:
     return message["type"] == "status" and message["stream"] == "bad" and says in message["detail"]
 
 
-def refusal(service: Serve, uri: str) -> str:
+def refusal(service: Serve, uri: str, **more: str) -> str:
     """What the one who asked for the stream is told; no trace of it is left."""
-    answer = service.http.post("/v1/streams", json={"id": "bad", "sources": [uri]})
+    answer = service.http.post("/v1/streams", json={"id": "bad", "sources": [uri], **more})
     if answer.status_code == 201:
         service.http.delete("/v1/streams/bad")
     assert answer.status_code == 422, answer.text
@@ -114,6 +140,21 @@ def test_a_uri_that_cannot_work_is_refused_naming_what_is_wrong(service: Serve, 
     (service.data_dir / "notes.txt").write_text("Dear diary")
     (service.data_dir / "folder").mkdir(exist_ok=True)
     assert says in refusal(service, uri)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("cut", "was changed or cut short; restore it"),
+        ("foreign", "was trained on features 'other/1'"),
+        ("renamed", "says focus-attention@1.0.0, its folder renamed@1.0.0"),
+        ("crystal-ball", "no model 'crystal-ball'; there are cut@1.0.0, foreign@1.0.0, renamed@1.0.0, focus-attention"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_refused_naming_what_is_wrong(service: Serve, model: str, says: str) -> None:
+    said = refusal(service, "simulator:focus", model=model)
+    assert says in said
+    assert "\n" not in said
 
 
 def test_a_configured_file_that_is_not_there_fails_and_says_so(service: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from websockets.sync.client import connect
 
 from bci.files import Recording, read_recording
 from bci.registry import open_source
+from bci.simulator.scenarios import PERIOD_S
 from feedback.cli.demo import demo_uri, write_rest
 from inference.bundle import find_model
 from inference.offline import RecordingScorer, Span
@@ -107,20 +109,36 @@ def test_an_unknown_scenario_is_told_at_once_with_those_that_there_are(tmp_path:
     assert not (tmp_path / "data").exists()
 
 
-def test_scores_follow_the_scenario_up(tmp_path: Path) -> None:
-    """The participant rests for 20 s, then concentrates: over real LSL, through a real service, as the page sees it."""
+def levels(client: Talk) -> Iterator[tuple[float, float]]:
+    """Give what the page's curve shows: the moment, LSL clock, and the mean of the last 5 s of valid scores."""
+    recent: deque[float] = deque(maxlen=25)
+    while True:
+        score = client.hear(PATIENCE_S)
+        if score["t_lsl_s"] is not None:  # the device is known
+            assert (score["origin"], score["calibrated"]) == ("simulator", True)
+        if score["valid"]:
+            recent.append(score["value"])
+        if len(recent) == recent.maxlen:
+            yield score["t_lsl_s"], fmean(recent)
+
+
+def test_scores_follow_the_scenario_up_and_down(tmp_path: Path) -> None:
+    """The participant rests for 20 s, concentrates from 30 to 50 s, lets go: over real LSL, as the page sees it."""
     with demo(tmp_path) as running, running.talk() as client:
         client.subscribe("focus", stream="demo", rate_hz=5)
-        recent: deque[float] = deque(maxlen=25)
-        lowest = 1.0
-        while not recent or fmean(recent) < max(0.55, lowest + 0.15):
-            score = client.hear(PATIENCE_S)
-            if score["t_lsl_s"] is not None:  # the device is known
-                assert (score["origin"], score["calibrated"]) == ("simulator", True)
-            if score["valid"]:
-                recent.append(score["value"])
-            if len(recent) == recent.maxlen:
-                lowest = min(lowest, fmean(recent))
+        curve = levels(client)
+        begun_s, lowest = next(curve)
+        risen_s, highest = math.inf, 0.0
+        for now_s, level in curve:
+            assert now_s - begun_s < 2 * PERIOD_S, (lowest, risen_s - begun_s, highest)
+            if risen_s > now_s:
+                lowest = min(lowest, level)
+                risen_s = now_s if level > max(0.65, lowest + 0.2) else math.inf
+                continue
+            highest = max(highest, level)
+            if level < (lowest + highest) / 2:
+                assert now_s - risen_s > 20.0, "it fell while the participant concentrated"
+                break
         running.process.send_signal(signal.SIGTERM)
         simulator = running.simulator
         assert running.ended() == 0

@@ -18,21 +18,26 @@ from written_files import wave_uv, write_edf, write_openbci
 HEADER = ["t_s", "value", "raw", "valid", "reason", "confidence", "quality", "calibrated"]
 
 
-@pytest.fixture(scope="module")
-def muse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two minutes of a simulated participant, as muselsl writes them."""
+def simulated_uv(person: str, n: int) -> np.ndarray:
+    """So many samples of a simulated participant, (samples, channels)."""
     from bci.registry import open_source
 
-    path = tmp_path_factory.mktemp("recording") / "muse.csv"
-    source = open_source("simulator:focus?seed=2&speed=0&rate=256&montage=TP9,AF7,AF8,TP10&channels=4")
+    source = open_source(f"simulator:{person}&speed=0")
     source.open()
     pieces: list[np.ndarray] = []
-    while sum(map(len, pieces)) < 120 * 256:
+    while sum(map(len, pieces)) < n:
         chunk = source.read(2560, 1.0)
         assert chunk is not None
         pieces.append(chunk.data)
     source.close()
-    samples = np.concatenate(pieces)[: 120 * 256]
+    return np.concatenate(pieces)[:n]
+
+
+@pytest.fixture(scope="module")
+def muse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two minutes of a simulated participant, as muselsl writes them."""
+    path = tmp_path_factory.mktemp("recording") / "muse.csv"
+    samples = simulated_uv("focus?seed=2&rate=256&montage=TP9,AF7,AF8,TP10&channels=4", 120 * 256)
     samples = samples - np.median(samples, axis=0)  # a Muse is AC-coupled: offsets do not come through
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -66,6 +71,31 @@ def test_a_baseline_of_ones_own_rest_is_used(muse: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert {row["calibrated"] for row in table(done.stdout)} == {"1"}
     assert "of clean rest" in done.stderr
+
+
+@pytest.fixture
+def rest_and_task(tmp_path: Path) -> tuple[Path, Path]:
+    """A person's EDF files: of EEGMAT where there is any, else of a simulated participant."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    rest, task = (Path(os.environ.get("FOCUSLOOP_DATA", beside)) / "eegmat" / f"Subject03_{i}.edf" for i in (1, 2))
+    if rest.is_file() and task.is_file():
+        return rest, task
+    labels = ("F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
+    for name, attention in (("rest", 0.1), ("task", 0.9)):
+        person = f"manual?seed=2&attention={attention}&montage={','.join(labels)}&channels=8"
+        write_edf(tmp_path / f"{name}.edf", simulated_uv(person, 40 * 250), labels)
+    return tmp_path / "rest.edf", tmp_path / "task.edf"
+
+
+def test_a_task_is_scored_against_the_rest_of_another_file(rest_and_task: tuple[Path, Path]) -> None:
+    rest, task = rest_and_task
+    done = run_focusloop("score", str(task), "--calibrate-from", f"{rest}@0:30")
+    assert done.returncode == 0, done.stderr
+    assert "29 s of clean rest" in done.stderr
+    rows = table(done.stdout)
+    assert {row["calibrated"] for row in rows} == {"1"}
+    assert sum(row["valid"] == "1" for row in rows) > 0.8 * len(rows)
+    assert {row["reason"] for row in rows} == {"", "warming_up"}
 
 
 def test_a_baseline_of_three_seconds_ends_the_command_with_its_code(muse: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import pylsl
 import pytest
 from bystander import undisturbed
 from focusloop_process import Serve
@@ -51,21 +52,43 @@ def until(service: Serve, client: Talk, state: str, says: str = "") -> dict[str,
     )
 
 
-def test_an_outlet_that_dies_comes_back_and_comes_back_as_another(service: Serve, client: Talk) -> None:
+def take_baseline(service: Serve, client: Talk, stream: str) -> None:
+    """Record a rest; from here on only the running scorer knows it, for what was stored is deleted."""
+    client.subscribe("calibration", stream=stream)
+    body = {"seconds": 15.0, "phases": ["eyes_open"]}
+    assert service.http.post(f"/v1/streams/{stream}/calibration", json=body).status_code == 202
+    end = first_of(service, client, lambda m: m["type"] == "calibration" and m["state"] != "running", "the end")
+    assert end["state"] == "done", end
+    first_of(service, client, is_calibrated, "a score against it")
+    (stored,) = (service.data_dir / "baselines").iterdir()
+    stored.unlink()
+
+
+def is_calibrated(message: dict[str, Any]) -> bool:
+    return message["type"] == "focus" and message["valid"] and message["calibrated"]
+
+
+def test_an_outlet_that_dies_comes_back_with_all_that_was_known_and_comes_back_as_another(
+    service: Serve, client: Talk
+) -> None:
     cap = Announcement(n_channels=8, labels=EIGHT, units=("uV",) * 8)
     with service.stream("cap", f"lsl:source_id={cap.source_id}") as view:
         assert view["state"] == "connecting"
-        with OutletProcess(cap) as first:
+        with OutletProcess(cap, worn=True) as first:
             until(service, client, "streaming")
-            first_of(service, client, lambda m: m["type"] == "focus" and m["t_lsl_s"] is not None, "samples")
+            take_baseline(service, client, "cap")
             first.kill()
+            killed_s = pylsl.local_clock()
         until(service, client, "stalled")
         stale = first_of(service, client, lambda m: m["type"] == "focus" and m["reason"] == "stale", "stale")
         assert stale["value"] is None
         until(service, client, "reconnecting", "is gone")
-        with OutletProcess(cap) as second:
+        gone_s = pylsl.local_clock() - killed_s
+        with OutletProcess(cap, worn=True) as second:
             until(service, client, "streaming")
-            service.until(lambda: service.http.get("/v1/streams/cap").json()["lost_samples"] > 250, "counting the loss")
+            again = first_of(service, client, is_calibrated, "a score against the baseline of before")
+            lost = service.http.get("/v1/streams/cap").json()["lost_samples"]
+            assert gone_s < lost / cap.rate_hz < again["t_lsl_s"] - killed_s
             second.kill()
         with OutletProcess(replace(cap, n_channels=4, labels=EIGHT[:4], units=("uV",) * 4)):
             until(service, client, "failed", "came back with 4 channels, 8 expected")

@@ -46,6 +46,8 @@ def test_a_graph_with_one_changed_bit_is_refused(folder: Path) -> None:
         ('kind = "focus-eeg"', 'kind = "horoscope"', "kind"),
         ("opset = 18", "opset = 18\nsurprise = 1", "surprise"),
         ("window_s = 4.8", "", "window_s"),
+        ('name = "tiny"', 'name = "huge"', r"says huge@1\.0\.0, its folder tiny@1\.0\.0"),
+        ('version = "1.0.0"', 'version = "1.0.1"', r"says tiny@1\.0\.1, its folder tiny@1\.0\.0"),
         ("[metrics]", "[metrics", "no TOML"),
     ],
 )

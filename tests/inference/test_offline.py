@@ -12,6 +12,7 @@ from bci.errors import BaselineRefusedError, UnsupportedStreamError
 from bci.files import Recording
 from bci.registry import open_source
 from inference import offline
+from inference.bundle import ModelBundle
 from inference.offline import RecordingScorer, Span
 from inference.session import FocusSession
 from inference.types import FocusScore
@@ -86,6 +87,29 @@ def test_a_model_of_other_features_is_refused(tmp_path_factory: pytest.TempPathF
     other = FocusSession(write_tiny_model(tmp_path_factory.mktemp("other"), schema="band-log-power/000000000000"))
     with pytest.raises(ModelError, match="train it again"):
         scored(other, recording)
+
+
+def test_confidence_falls_by_the_share_of_the_window_that_never_came(tiny: ModelBundle, recording: Recording) -> None:
+    """Beyond what the electrodes lose in quality; a model that is always as sure leaves nothing else to vary."""
+    sure = tiny.card.confidence.model_copy(update={"accuracy_uncalibrated": (0.9, 0.9)})
+    session = FocusSession(replace(tiny, card=tiny.card.model_copy(update={"confidence": sure})))
+    begin_s, end_s, window_s = 50.0, 50.5, tiny.card.window_s
+    came = (recording.stamps_s < begin_s) | (recording.stamps_s >= end_s)
+    samples, stamps_s, numbers = recording.samples[came], recording.stamps_s[came], recording.sample_numbers[came]
+    holed = replace(recording, samples=samples, stamps_s=stamps_s, sample_numbers=numbers)
+    held = 0
+    for one, other in zip(scored(session, recording), scored(session, holed), strict=True):
+        if one.confidence is None or other.confidence is None or other.quality is None or other.end_s is None:
+            assert one.reason == other.reason, "a hole of half a second costs no score"
+            continue
+        intact = (other.confidence - 0.5) / (0.4 * other.quality)
+        if end_s < other.end_s < begin_s + window_s:
+            assert intact == pytest.approx(1.0 - (end_s - begin_s) / window_s, abs=0.005)
+            assert other.confidence < one.confidence - 0.04
+            held += 1
+        elif other.end_s < begin_s or other.end_s > end_s + window_s + 1.0:
+            assert intact == pytest.approx(1.0)
+    assert held > 40
 
 
 def test_nothing_invalid_carries_a_number(tiny_session: FocusSession, recording: Recording) -> None:

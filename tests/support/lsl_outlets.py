@@ -95,10 +95,12 @@ class PacedOutlet:
 
 
 class OutletProcess:
-    """An outlet in a process of its own: it can be killed, and started again."""
+    """An outlet in a process of its own: it can be killed, and started again; sends a ramp, or what a head gives."""
 
-    def __init__(self, announcement: Announcement, *, pace_hz: float | None = None, burst: int = 1) -> None:
-        order: dict[str, Any] = {"announcement": asdict(announcement), "pace_hz": pace_hz, "burst": burst}
+    def __init__(
+        self, announcement: Announcement, *, pace_hz: float | None = None, burst: int = 1, worn: bool = False
+    ) -> None:
+        order: dict[str, Any] = {"announcement": asdict(announcement), "pace_hz": pace_hz, "burst": burst, "worn": worn}
         self._process = subprocess.Popen([sys.executable, Path(__file__), json.dumps(order)], stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"up\n"
@@ -118,8 +120,12 @@ class OutletProcess:
 
 
 def _serve(order: dict[str, Any]) -> None:
-    outlet = PacedOutlet(Announcement(**order["announcement"]), pace_hz=order["pace_hz"], burst=order["burst"])
-    with outlet:
+    announcement, sample = Announcement(**order["announcement"]), ramp
+    if order["worn"]:
+        from played_person import person
+
+        sample = person(labels=tuple(announcement.labels))
+    with PacedOutlet(announcement, sample, pace_hz=order["pace_hz"], burst=order["burst"]):
         sys.stdout.write("up\n")
         sys.stdout.flush()
         threading.Event().wait()

@@ -18,9 +18,10 @@ SECONDS = 40
 
 
 @cache
-def recorded_uv() -> NDArray[np.float64]:
-    """Give float64 (samples, 4), µV, as fast as the simulator makes them."""
-    source = open_source(f"simulator:focus?seed=5&speed=0&rate={RATE_HZ:g}&montage={','.join(LABELS)}&channels=4")
+def recorded_uv(labels: tuple[str, ...] = LABELS) -> NDArray[np.float64]:
+    """Give float64 (samples, electrodes), µV, as fast as the simulator makes them."""
+    montage = f"montage={','.join(labels)}&channels={len(labels)}"
+    source = open_source(f"simulator:focus?seed=5&speed=0&rate={RATE_HZ:g}&{montage}")
     source.open()
     pieces: list[NDArray[np.float64]] = []
     while sum(map(len, pieces)) < SECONDS * RATE_HZ:
@@ -33,7 +34,8 @@ def recorded_uv() -> NDArray[np.float64]:
 
 def person(
     change: Callable[[int, list[float]], Sequence[float]] = lambda _k, sample: sample,
+    labels: tuple[str, ...] = LABELS,
 ) -> Callable[[int, int], Sequence[float]]:
     """Give what a `PacedOutlet` plays: the person over and over, sample k changed by `change(k, sample)`."""
-    rows: list[list[float]] = recorded_uv().tolist()
+    rows: list[list[float]] = recorded_uv(labels).tolist()
     return lambda k, _n_channels: change(k, list(rows[k % len(rows)]))
