@@ -131,7 +131,7 @@ class Controllers:
 
     def tick(self) -> None:
         """Look for silence."""
-        for stream, controller in self._by_stream.items():
+        for stream, controller in list(self._by_stream.items()):  # another thread may remove one
             reason = controller.silence(self._clock())
             if reason is not None:
                 self._tell(stream, controller.fields(None, controller.level, reason))

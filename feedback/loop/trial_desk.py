@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bci.clock import ClockAnchor
+from feedback.difficulty.trial import Trial
 from feedback.loop.controller import TrialKey
 from feedback.loop.controllers import Controllers
 from feedback.loop.proposer import Proposer
@@ -106,7 +107,8 @@ class TrialDesk:
             stamp_s=stamp.lsl_s,
             uncertainty_s=stamp.uncertainty_s,
         )
-        self._proposer.on_trial(trial.stream, trial.task, rt_s, trial.level)
+        usable_rt_s = Trial(trial.correct, rt_s).usable_rt_s
+        self._proposer.on_trial(trial.stream, trial.task, usable_rt_s, trial.level)
         return state
 
 
