@@ -158,10 +158,16 @@ class Controllers:
 
     def _open(self, stream: str, settings: ControllerSettings) -> Controller:
         state = self._read(stream)
-        if state is not None and state["settings"] == settings.fields():
-            controller = self._restored(stream, settings, state)
-        else:
-            controller = Controller(stream, settings)
+        controller = Controller(stream, settings)
+        if state is not None:
+            before = ControllerSettings(**state["settings"])
+            try:
+                restored = self._restored(stream, before, state)
+                if before.fields() != settings.fields():  # what is asked for now wins; the log says so
+                    restored.change(settings)
+                controller = restored
+            except FocusloopError as error:  # its package is gone
+                _log.warning("controller state unusable, it learns anew", stream=stream, error=str(error))
         self._by_stream[stream] = controller
         return controller
 

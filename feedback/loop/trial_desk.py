@@ -98,6 +98,8 @@ class TrialDesk:
 
     def _count(self, trial: SendTrial, stamp: Stamp) -> str | None:
         rt_s = None if trial.rt_ms is None else trial.rt_ms / 1e3
+        view = self._controllers.view(trial.stream)
+        level = view["level"] if trial.level is None and view is not None else trial.level
         state = self._controllers.accept_trial(
             trial.stream,
             TrialKey(trial.run, trial.trial),
@@ -108,7 +110,7 @@ class TrialDesk:
             uncertainty_s=stamp.uncertainty_s,
         )
         usable_rt_s = Trial(trial.correct, rt_s).usable_rt_s
-        self._proposer.on_trial(trial.stream, trial.task, usable_rt_s, trial.level)
+        self._proposer.on_trial(trial.stream, trial.task, usable_rt_s, level)
         return state
 
 

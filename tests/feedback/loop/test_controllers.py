@@ -162,6 +162,25 @@ def test_reaction_times_that_cannot_be_break_no_look_at_tiredness(tmp_path: Path
     desk.proposer.tick()
 
 
+def test_a_restart_with_other_settings_keeps_what_was_learned_and_holds_without_trials(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.controllers.set("p01", ControllerSettings(target=0.8))
+    for number in range(30):
+        desk.trial(number)
+    desk.controllers.set("p01", ControllerSettings(target=0.75))
+    level = desk.said[-1]["level"]
+    again = desk.restarted()
+    again.controllers.set("p01", ControllerSettings(target=0.8))
+    view = again.controllers.view("p01")
+    assert view is not None
+    assert (view["target"], view["trials"]) == (0.8, 30)
+    assert view["level"] == pytest.approx(level)
+    again.controllers.tick()
+    again.now_s += HOLD_AFTER_S + 1.0
+    again.controllers.tick()
+    assert again.said[-1]["state"] == "holding"
+
+
 def test_settings_change_while_it_runs_and_what_was_learned_stays(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.controllers.set("p01", ControllerSettings())
