@@ -61,7 +61,7 @@ class LiveParticipants:
     def __init__(self, config: Config, metrics: Metrics, outlets: Sequence[Outlet] = ()) -> None:
         self._config = config
         self._metrics = metrics
-        self.loop = ClosedLoop(config.service.data_dir, self._tell, self._say, self._person)
+        self.loop = ClosedLoop(config.service.data_dir, self._tell, self._say, self._person, self._defect)
         self._outlets: tuple[Outlet, ...] = (*outlets, *self.loop.listeners)
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._certificates = CertificateStore(config.service.data_dir / "certificates")

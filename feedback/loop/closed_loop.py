@@ -26,6 +26,7 @@ from feedback.service.trial_clock import Stamp
 from feedback.service.wire.client_messages import SendMarker, SendTrial
 from feedback.service.wire.http_bodies import AnswerProposal, SetController
 from feedback.sessions.recorder import ParticipantRecorder
+from streaming.defects import Report, report_nothing
 from streaming.engine import EngineSink
 
 TICK_S = 1.0
@@ -46,6 +47,8 @@ class ClosedLoop:
         Sends it to those who listen alone, together with the scores that follow.
     person
         Gives a participant by id, or raises `NoSuchStreamError`.
+    defect
+        Hears of errors that nobody expected.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class ClosedLoop:
         tell: Callable[[str, str, Mapping[str, Any]], int],
         publish: Callable[[str, str, Mapping[str, Any]], object],
         person: Callable[[str], Participant],
+        defect: Report = report_nothing,
     ) -> None:
         self._tell = tell
         self._person = person
+        self._defect = defect
         self._journal = TrialJournal(data_dir / "trials.sqlite")
         self._controllers = Controllers(self._journal, tell)
         self._proposer = Proposer(tell, self._baseline_age_s)
@@ -100,8 +105,12 @@ class ClosedLoop:
         """Let silence and tiredness be noticed, until cancelled."""
         while True:
             await asyncio.sleep(TICK_S)
-            self._controllers.tick()
-            self._proposer.tick()
+            for look in (self._controllers.tick, self._proposer.tick):
+                try:
+                    look()
+                except Exception as error:  # a task of its own: nobody waits for it, and it must go on
+                    _log.exception("loop tick failed")
+                    self._defect("tick", None, error)
 
     def trials_of(self, session: str) -> list[KeptTrial]:
         """Give the trials on disk that came while a session was recorded; from any thread.

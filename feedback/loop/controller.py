@@ -129,8 +129,10 @@ class Controller:
 
     def silence(self, now_s: float) -> str | None:
         """Say in a sentence, once, that trials have stopped; None otherwise."""
+        if self._last_trial_s is None:
+            self._last_trial_s = now_s  # counts from the first look, a second after it was opened
         last_s = self._last_trial_s
-        if self.holding or last_s is None or now_s - last_s < HOLD_AFTER_S:
+        if self.holding or now_s - last_s < HOLD_AFTER_S:
             return None
         self.holding = True
         reason = f"No trial for {now_s - last_s:.0f} s: holding the level at {self.level:.2f}."

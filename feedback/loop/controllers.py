@@ -131,7 +131,7 @@ class Controllers:
 
     def tick(self) -> None:
         """Look for silence."""
-        for stream, controller in self._by_stream.items():
+        for stream, controller in list(self._by_stream.items()):  # another thread may remove one
             reason = controller.silence(self._clock())
             if reason is not None:
                 self._tell(stream, controller.fields(None, controller.level, reason))
@@ -158,10 +158,16 @@ class Controllers:
 
     def _open(self, stream: str, settings: ControllerSettings) -> Controller:
         state = self._read(stream)
-        if state is not None and state["settings"] == settings.fields():
-            controller = self._restored(stream, settings, state)
-        else:
-            controller = Controller(stream, settings)
+        controller = Controller(stream, settings)
+        if state is not None:
+            before = ControllerSettings(**state["settings"])
+            try:
+                restored = self._restored(stream, before, state)
+                if before.fields() != settings.fields():  # what is asked for now wins; the log says so
+                    restored.change(settings)
+                controller = restored
+            except FocusloopError as error:  # its package is gone
+                _log.warning("controller state unusable, it learns anew", stream=stream, error=str(error))
         self._by_stream[stream] = controller
         return controller
 

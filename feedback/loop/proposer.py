@@ -15,7 +15,7 @@ from feedback.difficulty.proposals import Domain, Kind, Proposal, Proposals, Str
 from feedback.loop.plan import Plan
 from feedback.loop.task_kinds import domain_of
 
-BREAK_S = 60.0
+BREAK_S = 120.0
 """Without a trial for so long a person has rested: the next trial begins a new stretch of work."""
 
 RECENT_S = 120

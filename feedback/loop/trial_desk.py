@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bci.clock import ClockAnchor
+from feedback.difficulty.trial import Trial
 from feedback.loop.controller import TrialKey
 from feedback.loop.controllers import Controllers
 from feedback.loop.proposer import Proposer
@@ -97,6 +98,8 @@ class TrialDesk:
 
     def _count(self, trial: SendTrial, stamp: Stamp) -> str | None:
         rt_s = None if trial.rt_ms is None else trial.rt_ms / 1e3
+        view = self._controllers.view(trial.stream)
+        level = view["level"] if trial.level is None and view is not None else trial.level
         state = self._controllers.accept_trial(
             trial.stream,
             TrialKey(trial.run, trial.trial),
@@ -106,7 +109,8 @@ class TrialDesk:
             stamp_s=stamp.lsl_s,
             uncertainty_s=stamp.uncertainty_s,
         )
-        self._proposer.on_trial(trial.stream, trial.task, rt_s, trial.level)
+        usable_rt_s = Trial(trial.correct, rt_s).usable_rt_s
+        self._proposer.on_trial(trial.stream, trial.task, usable_rt_s, level)
         return state
 
 

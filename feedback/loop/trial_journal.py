@@ -265,7 +265,10 @@ class TrialJournal:
                     self._keys[entry.trial.key] -= 1
             self._keys = +self._keys
         for entry in batch:
-            entry.kept()
+            try:
+                entry.kept()
+            except Exception:  # the thread must go on: every other trial waits for it
+                _log.exception("a kept trial could not be told", stream=entry.stream)
 
     def _connect(self) -> sqlite3.Connection:
         with self._opening:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, assert_never
 
@@ -15,6 +14,7 @@ from bci.clock import ClockAnchor, lsl_now_s
 from bci.errors import AccessError, ConflictError, NoSuchStreamError
 from feedback.service.access import Access, Principal, bearer, token_in_query
 from feedback.service.frames import ping_frame, pong_number, text_frame
+from feedback.service.handshake import Handshake, Headers
 from feedback.service.hub import Hub
 from feedback.service.ports import Participants
 from feedback.service.protocol import (
@@ -59,30 +59,6 @@ class Wire(Protocol):
         ...
 
 
-class Headers(Protocol):
-    """Headers of a handshake."""
-
-    def get_all(self, key: str) -> list[str]:
-        """All values of a header."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """What the upgrade request said of who comes."""
-
-    address: str
-    host: str | None
-    origin: str | None
-    authorization: str | None
-    query: str
-
-
-def _first(headers: Headers, key: str) -> str | None:
-    values = headers.get_all(key)
-    return values[0] if len(values) == 1 else ("\0" if values else None)
-
-
 class Sockets:
     """All WebSocket sessions of the service.
 
@@ -118,10 +94,7 @@ class Sockets:
 
     def admit(self, wire: Wire, address: str, headers: Headers, query: str) -> Session | None:
         """Open a session; None where too many unknown ones wait already."""
-        handshake = Handshake(
-            address, _first(headers, "Host"), _first(headers, "Origin"), _first(headers, "Authorization"), query
-        )
-        session = Session(self, wire, handshake)
+        session = Session(self, wire, Handshake.of(address, headers, query))
         if not session.known and self.unauthenticated >= MAX_UNAUTHENTICATED:
             return None
         self._waiting.add(session)
@@ -322,7 +295,7 @@ class Session:
         self._clock.ping(ping.t0, heard_s, answered_s)
 
     def _trial(self, sent: SendTrial, heard_s: float) -> None:
-        _, refusal = self._reach(sent.stream if sent.stream != "*" else "")
+        refusal = self._send_refusal(sent.stream)
         stamp = self._clock.stamp(sent.t_client_ms, heard_s, sent.uncertainty_ms)
         if refusal is None:
             try:
@@ -335,7 +308,7 @@ class Session:
             )
 
     def _marker(self, sent: SendMarker, heard_s: float) -> None:
-        _, refusal = self._reach(sent.stream if sent.stream != "*" else "")
+        refusal = self._send_refusal(sent.stream)
         if refusal is not None:
             self._send({"type": "error", "code": refusal[0], "message": refusal[1]})
             return
@@ -388,19 +361,24 @@ class Session:
         """Say which streams a client means, and why it may not have them."""
         principal = self._principal
         if principal is None or principal.operator:
-            if stream == "*":
-                return stream, None
-        elif stream == "*":
+            return stream, None if stream == "*" else self._missing(stream)
+        if stream == "*":
             return str(principal.stream), None
-        elif not principal.may_read(stream):
+        if not principal.may_read(stream):
             return stream, ("not_allowed", f"this token reads '{principal.stream}' only")
-        else:
-            return stream, None
+        return stream, None
+
+    def _send_refusal(self, stream: str) -> tuple[str, str] | None:
+        """Say why a client may not send for a stream: it is another person's, or, whoever asks, there is none."""
+        one = "" if stream == "*" else stream
+        return self._reach(one)[1] or self._missing(one)
+
+    def _missing(self, stream: str) -> tuple[str, str] | None:
         try:
             self._sockets.participants.view(stream)
         except NoSuchStreamError:
-            return stream, ("no_such_stream", f"no stream '{stream}'; GET /v1/streams lists them")
-        return stream, None
+            return "no_such_stream", f"no stream '{stream}'; GET /v1/streams lists them"
+        return None
 
     def _topic_refusal(self, stream: str, topic: str) -> tuple[str, str] | None:
         if topic in LATER_TOPICS:

@@ -98,6 +98,18 @@ def test_a_stream_that_is_gone_is_said_and_the_talk_goes_on(serve: Serve) -> Non
         assert send(serve, client, "p01", 3)["type"] == "ack"
 
 
+def test_a_participant_whose_stream_is_gone_is_told_so_and_the_talk_goes_on(serve: Serve) -> None:
+    issued = serve.http.post("/v1/tokens", json={"scope": "participant:left", "hours": 1}).json()
+    with serve.talk(issued["token"]) as client:
+        with serve.stream("left", "simulator:manual"):
+            assert send(serve, client, "left", 1)["type"] == "ack"
+        refused = send(serve, client, "left", 2)
+        assert (refused["code"], refused["run"]) == ("no_such_stream", "r")
+        client.say(type="marker", stream="left", label="x")
+        assert serve.first(client, lambda m: m["type"] == "error", "an error")["code"] == "no_such_stream"
+        assert client.ask(type="ping", t0=1)["type"] == "pong"
+
+
 def test_a_held_key_moves_nothing(serve: Serve, stream: str) -> None:
     before = shown(serve, stream)["level"]
     with serve.talk() as client:

@@ -36,16 +36,16 @@ class Desk:
         self.journal = TrialJournal(self.path)
         self.trials: list[dict[str, Any]] = []
         self.controllers = Controllers(self.journal, self._tell, clock=lambda: self.now_s)
-        proposer = Proposer(self._tell, lambda _: None, clock=lambda: self.now_s)
-        self.desk = TrialDesk(self.controllers, proposer, self.journal, self._tell, lambda _: None)
+        self.proposer = Proposer(self._tell, lambda _: None, clock=lambda: self.now_s)
+        self.desk = TrialDesk(self.controllers, self.proposer, self.journal, self._tell, lambda _: None)
 
     def _tell(self, stream: str, topic: str, fields: Mapping[str, Any]) -> int:
         {"difficulty": self.said, "trial": self.trials}[topic].append({"stream": stream, **fields})
         return 1
 
-    def trial(self, number: int, *, run: str = "r1", correct: bool = True) -> bool:
+    def trial(self, number: int, *, run: str = "r1", correct: bool = True, rt_ms: float = 500) -> bool:
         """Send a trial; True where it was new."""
-        sent = SendTrial(type="trial", stream="p01", run=run, trial=number, correct=correct, rt_ms=500)
+        sent = SendTrial(type="trial", stream="p01", run=run, trial=number, correct=correct, rt_ms=rt_ms)
         return not self.desk.accept(sent, Stamp(999.5, 0.002, "client"), lambda: None)
 
     def restarted(self) -> Desk:
@@ -153,6 +153,32 @@ def test_it_holds_when_trials_stop_says_so_once_and_goes_on(tmp_path: Path) -> N
     assert held["reason"].startswith("No trial for 31 s: holding")
     desk.trial(2)
     assert desk.said[-1]["state"] == "running"
+
+
+def test_reaction_times_that_cannot_be_break_no_look_at_tiredness(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for number in range(100):
+        desk.trial(number, rt_ms=0)
+    desk.proposer.tick()
+
+
+def test_a_restart_with_other_settings_keeps_what_was_learned_and_holds_without_trials(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.controllers.set("p01", ControllerSettings(target=0.8))
+    for number in range(30):
+        desk.trial(number)
+    desk.controllers.set("p01", ControllerSettings(target=0.75))
+    level = desk.said[-1]["level"]
+    again = desk.restarted()
+    again.controllers.set("p01", ControllerSettings(target=0.8))
+    view = again.controllers.view("p01")
+    assert view is not None
+    assert (view["target"], view["trials"]) == (0.8, 30)
+    assert view["level"] == pytest.approx(level)
+    again.controllers.tick()
+    again.now_s += HOLD_AFTER_S + 1.0
+    again.controllers.tick()
+    assert again.said[-1]["state"] == "holding"
 
 
 def test_settings_change_while_it_runs_and_what_was_learned_stays(tmp_path: Path) -> None:

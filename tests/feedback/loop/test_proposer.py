@@ -55,12 +55,21 @@ def test_a_rest_that_was_taken_begins_a_new_stretch() -> None:
     for session in (accepted, paused):
         session.work(25.1)
     accepted.proposer.answer("p01", "rest", accepted=True)
-    paused.now_s += 90.0
+    paused.now_s += 150.0
     for session in (accepted, paused):
         session.work(24.5)
         assert session.kinds() == ["rest"]
         session.work(0.6)
         assert session.kinds() == ["rest", "rest"]
+
+
+def test_a_trial_each_61_seconds_is_work() -> None:
+    session = Session()
+    for _ in range(30):
+        session.now_s += 61.0
+        session.proposer.on_trial("p01", "sart", 0.5, None)
+        session.proposer.tick()
+    assert "rest" in session.kinds()
 
 
 def test_a_refusal_holds_for_five_minutes() -> None:
