@@ -15,7 +15,7 @@ from feedback.sessions.database import SessionDatabase, SessionRow
 from streaming.recording.about import read_about
 from streaming.recording.reading import RecordedSession
 from streaming.recording.repair import Content, repair
-from streaming.recording.tracks import TRIALS
+from streaming.recording.tracks import SENT, TRIALS
 
 _OURS = "Focus-"
 
@@ -81,7 +81,8 @@ def found_again(database: SessionDatabase, folder: Path, trials_of: TrialsOf) ->
 
 def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     raw = [s for s in content.streams.values() if not s.kind.startswith(_OURS) and s.number_format != "string"]
-    scores = RecordedSession(path).scores()
+    session = RecordedSession(path)
+    scores = session.scores()
     problems = [row.problem]
     lost = content.size - content.end
     if not content.closed:
@@ -93,12 +94,21 @@ def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
     return replace(
         row,
         problem=_joined(*problems),
+        device=row.device or session.header.device or None,
+        origin=row.origin or session.header.origin or None,
+        lost_samples=max(row.lost_samples, _lost(session)),
         length_s=max((s.length.seconds for s in raw), default=0.0),
         scores=len(scores.stamps_s),
         valid_scores=int(scores.column("valid").sum()),
         samples=sum(s.samples for s in raw),
         bytes=path.stat().st_size,
     )
+
+
+def _lost(session: RecordedSession) -> int:
+    """Give the samples that the source counted as lost, as it last said."""
+    said = (message.get("lost_samples") for _, message in session.each_message(SENT) if message.get("type") == "status")
+    return max((count for count in said if isinstance(count, int)), default=0)
 
 
 def _row_of(path: Path) -> SessionRow | None:

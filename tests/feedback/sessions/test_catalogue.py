@@ -129,6 +129,7 @@ def test_what_was_cut_off_is_recovered_once_with_the_acknowledged_trials_it_lack
             recorder.chunk(chunk)
         there = trial(1, 100.1, recorder.session_id)
         recorder.sent("trial", there.fields(), 1, there.t_lsl_s)
+        recorder.sent("status", {"state": "streaming", "lost_samples": 7}, 1, there.t_lsl_s)
         path = killed(sessions, recorder)
     path.write_bytes(path.read_bytes()[:-7])
     kept = [trial(number, 100.0 + number / 10, recorder.session_id) for number in (1, 2, 3)]
@@ -137,6 +138,7 @@ def test_what_was_cut_off_is_recovered_once_with_the_acknowledged_trials_it_lack
             (row,) = sessions.database.sessions()
             assert row.state == "recovered"
             assert "interrupted" in str(row.problem)
+            assert row.lost_samples == 7
         streams = streams_of(path)
         texts = [text for (text,) in streams["Trials"]["time_series"]]
         assert [f'"trial":{number},' in text for number, text in enumerate(texts, start=1)] == [True] * 3
