@@ -36,6 +36,21 @@ def test_the_example_of_the_readme_runs(serve: Serve) -> None:
     assert said.count("level ") >= 3
 
 
+def test_the_conversation_without_a_network_keeps_its_promises() -> None:
+    scenarios = ROOT / "tests" / "clients" / "js" / "conversation.mjs"
+    command = [NODE, scenarios, (JS / "lib" / "focusloop.js").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("held: ") == 8
+
+
+def test_closing_ends_with_the_services_answer_while_scores_flow(serve: Serve, tmp_path: Path) -> None:
+    body = 'loop.on("disconnected", (m) => console.log("closed", m.code));\n'
+    body += 'await new Promise((resolve) => loop.on("focus", resolve));\nloop.close();'
+    said = listen([NODE, script(tmp_path, body), serve.url, TOKEN, "p01"], lambda _text: False)
+    assert "closed 1000" in said
+
+
 def test_the_client_that_the_service_serves_is_the_one_that_was_tested(serve: Serve) -> None:
     served = serve.http.get("/clients/js/focusloop.js")
     assert served.headers["content-type"].startswith("text/javascript")
@@ -45,7 +60,7 @@ def test_the_client_that_the_service_serves_is_the_one_that_was_tested(serve: Se
 SCRIPT = """
 import { FocusLoop } from "%s";
 const [url, token, stream] = process.argv.slice(2);
-const loop = new FocusLoop({ url, token, stream, run: "js-run" });
+const loop = new FocusLoop({ url, token, stream });
 loop.subscribe(["focus"]);
 %s
 """

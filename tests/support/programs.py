@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+_FAILED = ("Traceback (most recent call last)", "\nNode.js v", "Unhandled Exception")
+"""What Python, Node and Mono say last where a program failed."""
+
 
 def listen(
     command: Sequence[str | Path],
@@ -16,7 +19,7 @@ def listen(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Give what a program says, until it is enough or the program ends; it is ended then."""
+    """Give what a program says, until it is enough or the program ends; it is ended then, and must not have failed."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=cwd
     ) as program:
@@ -30,4 +33,5 @@ def listen(
                 break
         watchdog.cancel()
         program.kill()
+    assert not any(mark in said for mark in _FAILED), said
     return said
