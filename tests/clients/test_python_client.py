@@ -15,7 +15,7 @@ import pytest
 from fake_participants import FOCUS
 from focusloop_process import PATIENCE_S, TOKEN, Serve
 from live_service import LiveService
-from programs import listen
+from programs import listen, readme_block
 from websockets.asyncio.client import ClientConnection, connect
 
 from focusloop_client import (
@@ -153,12 +153,25 @@ def test_nobody_to_send_a_trial_for_is_said(serve: Serve) -> None:
         client.trial(correct=True)
 
 
-def test_the_example_of_the_readme_runs(serve: Serve) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
+
+
+def test_the_example_runs(serve: Serve) -> None:
     command = [sys.executable, EXAMPLES / "game.py", serve.url, TOKEN, "p01"]
-    said = listen(command, lambda text: "SIMULATED p01" in text and text.count("level ") >= 3, env=environment)
+    said = listen(command, lambda text: "SIMULATED p01" in text and text.count("level ") >= 3, env=ENVIRONMENT)
     assert "SIMULATED p01" in said
     assert said.count("level ") >= 3
+
+
+def test_the_lines_of_the_readme_run(serve: Serve, tmp_path: Path) -> None:
+    lines = readme_block("python")
+    assert '"ws://127.0.0.1:8765", "YOUR-TOKEN"' in lines
+    game = tmp_path / "game.py"
+    game.write_text(lines.replace("ws://127.0.0.1:8765", serve.url).replace("YOUR-TOKEN", TOKEN))
+    command = [sys.executable, "-u", game]
+    said = listen(command, lambda text: "SIMULATED p01" in text and "next level " in text, env=ENVIRONMENT)
+    assert "SIMULATED p01" in said
+    assert "next level " in said
 
 
 def test_closing_ends_with_the_services_answer_while_scores_flow(

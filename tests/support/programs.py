@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -35,3 +36,11 @@ def listen(
         program.kill()
     assert not any(mark in said for mark in _FAILED), said
     return said
+
+
+def readme_block(language: str) -> str:
+    """Give the code that README.md shows in a language."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1, f"README.md has {len(blocks)} blocks of {language}"
+    return blocks[0]
