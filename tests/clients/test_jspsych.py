@@ -57,7 +57,9 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def service(experiment: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    with Serve(tmp_path_factory.mktemp("data"), "p01=simulator:manual", options=("--allow-origin", experiment)) as running:
+    with Serve(
+        tmp_path_factory.mktemp("data"), "p01=simulator:manual", options=("--allow-origin", experiment)
+    ) as running:
         running.http.put("/v1/streams/p01/controller", json={"policy": "weighted"}).raise_for_status()
         yield running
 
