@@ -8,6 +8,7 @@ namespace Focusloop
     {
         public string Url = "ws://127.0.0.1:8765";
         public string Token = "";
+        [Tooltip("Participant that this game listens to and sends trials for; empty where the service has only one.")]
         public string Stream = "";
         public string[] Topics = { "focus", "difficulty" };
         public float RateHz = 10f;
@@ -23,6 +24,7 @@ namespace Focusloop
             ITransport transport = new NativeTransport();
 #endif
             Loop = new FocusLoopClient(transport, Url, Token == "" ? null : Token, Stream == "" ? null : Stream);
+            Loop.OnDenied += reason => Debug.LogError("focusloop refuses this game, nothing is sent or heard: " + reason);
             Loop.Subscribe(Topics, RateHz > 0 ? (double?)RateHz : null);
         }
 
@@ -30,11 +32,12 @@ namespace Focusloop
 
         void OnDestroy() { Loop.Close(); }
 
-        /// <summary>Words to show while no live headset is behind the score; empty once it is live.</summary>
+        /// <summary>Words to show while nobody may play, or no live headset is behind the score; empty once it is live.</summary>
         public string Banner
         {
             get
             {
+                if (Loop.Denied != null) return "NOT CONNECTED: " + Loop.Denied;
                 Focus focus = Loop.NewestFocus();
                 return focus != null && focus.Simulated ? "SIMULATED" : "";
             }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from focusloop_process import TOKEN, Serve
-from programs import listen
+from programs import listen, readme_block
 
 ROOT = Path(__file__).resolve().parents[2]
 JS = ROOT / "clients" / "js"
@@ -29,11 +29,39 @@ def test_the_build_is_that_of_the_source(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text() == (JS / "lib" / name).read_text(), f"run tsc in {JS}"
 
 
-def test_the_example_of_the_readme_runs(serve: Serve) -> None:
+def test_the_example_runs(serve: Serve) -> None:
     command = [NODE, JS / "examples" / "game.mjs", serve.url, TOKEN, "p01"]
     said = listen(command, lambda text: "SIMULATED p01" in text and text.count("level ") >= 3)
     assert "SIMULATED p01" in said
     assert said.count("level ") >= 3
+
+
+def test_the_lines_of_the_readme_run(serve: Serve, tmp_path: Path) -> None:
+    lines = readme_block("js")
+    imported = "http://127.0.0.1:8765/clients/js/focusloop.js"
+    assert f'"{imported}"' in lines
+    (tmp_path / "focusloop.mjs").write_text(serve.http.get("/clients/js/focusloop.js").text)
+    lines = lines.replace(imported, "./focusloop.mjs").replace("http://127.0.0.1:8765", serve.url)
+    game = tmp_path / "game.mjs"
+    game.write_text(lines.replace("YOUR-TOKEN", TOKEN))
+    said = listen([NODE, game], lambda text: "SIMULATED" in text and "correct was expected" in text)
+    assert "SIMULATED" in said
+    assert "correct was expected" in said
+
+
+def test_the_conversation_without_a_network_keeps_its_promises() -> None:
+    scenarios = ROOT / "tests" / "clients" / "js" / "conversation.mjs"
+    command = [NODE, scenarios, (JS / "lib" / "focusloop.js").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("held: ") == 8
+
+
+def test_closing_ends_with_the_services_answer_while_scores_flow(serve: Serve, tmp_path: Path) -> None:
+    body = 'loop.on("disconnected", (m) => console.log("closed", m.code));\n'
+    body += 'await new Promise((resolve) => loop.on("focus", resolve));\nloop.close();'
+    said = listen([NODE, script(tmp_path, body), serve.url, TOKEN, "p01"], lambda _text: False)
+    assert "closed 1000" in said
 
 
 def test_the_client_that_the_service_serves_is_the_one_that_was_tested(serve: Serve) -> None:
@@ -45,7 +73,7 @@ def test_the_client_that_the_service_serves_is_the_one_that_was_tested(serve: Se
 SCRIPT = """
 import { FocusLoop } from "%s";
 const [url, token, stream] = process.argv.slice(2);
-const loop = new FocusLoop({ url, token, stream, run: "js-run" });
+const loop = new FocusLoop({ url, token, stream });
 loop.subscribe(["focus"]);
 %s
 """

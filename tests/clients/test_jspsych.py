@@ -55,9 +55,11 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def service(experiment: str, tmp_path: Path) -> Iterator[Serve]:
-    with Serve(tmp_path, "p01=simulator:manual", options=("--allow-origin", experiment)) as running:
+@pytest.fixture(scope="module")
+def service(experiment: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    with Serve(
+        tmp_path_factory.mktemp("data"), "p01=simulator:manual", options=("--allow-origin", experiment)
+    ) as running:
         running.http.put("/v1/streams/p01/controller", json={"policy": "weighted"}).raise_for_status()
         yield running
 
@@ -87,6 +89,20 @@ def answer(page: Page, service: Serve, counted: int, *, right: bool) -> float:
     controller = "/v1/streams/p01/controller"
     service.until(lambda: service.http.get(controller).json()["trials"] == counted + 1, f"counted {counted + 1}")
     return float(service.http.get(controller).json()["level"])
+
+
+def test_an_experiment_that_is_not_let_in_ends_and_says_so(experiment: str, service: Serve, page: Page) -> None:
+    page.goto(f"{experiment}/jspsych.html#service={service.url}&token=wrong-token-wrong-token&stream=p01")
+    expect(page.get_by_role("alert")).to_have_text("The experiment ended: the service refuses this page (4401).")
+    expect(page.locator("#jspsych-html-keyboard-response-stimulus")).to_have_count(0)
+
+
+def test_an_experiment_for_nobody_ends_with_its_first_answer(experiment: str, service: Serve, page: Page) -> None:
+    page.goto(f"{experiment}/jspsych.html#service={service.url}&token={TOKEN}&stream=nobody")
+    shown = page.locator("#jspsych-html-keyboard-response-stimulus p")
+    expect(shown).to_be_visible()
+    page.keyboard.press("f")
+    expect(page.get_by_role("alert")).to_have_text("The experiment ended: a trial was not accepted (no_such_stream).")
 
 
 def test_the_example_runs_and_its_difficulty_follows(experiment: str, service: Serve, page: Page) -> None:

@@ -71,3 +71,40 @@ def test_difficulty_is_heard_over_lsl(serve: Serve) -> None:
     said = listen([sys.executable, listener, "p01", "60"], enough)
     assert "SIMULATED" in said
     assert "level " in said
+
+
+PSYCHOPY = """
+from types import SimpleNamespace
+
+class Anything:
+    def __init__(self, *_given, **_named): pass
+    def __getattr__(self, _name): return lambda *_given, **_named: None
+
+core = SimpleNamespace(Clock=Anything, wait=lambda _s: None)
+event = SimpleNamespace(waitKeys=lambda **_named: [("left", 0.5)])
+visual = SimpleNamespace(Window=Anything, GratingStim=Anything, TextStim=Anything)
+"""
+"""Stands in for PsychoPy (`test_psychopy.py` has the real one, where it is installed): each answer comes at once."""
+
+
+@pytest.mark.parametrize(
+    ("token", "stream", "ends"),
+    [(TOKEN, "p01", None), ("wrong-token-wrong-token", "p01", "refuses this client"), (TOKEN, "nobody", "no stream")],
+)
+def test_no_psychopy_experiment_runs_without_its_trials_being_kept(
+    serve: Serve, tmp_path: Path, token: str, stream: str, ends: str | None
+) -> None:
+    (tmp_path / "psychopy.py").write_text(PSYCHOPY)
+    example = ROOT / "clients" / "python" / "examples" / "psychopy_websocket.py"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "clients" / "python")])}
+    command = [sys.executable, example, serve.url, token, stream, "5"]
+    before = serve.http.get("/v1/streams/p01/controller").json()["trials"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    counted = serve.http.get("/v1/streams/p01/controller").json()["trials"] - before
+    assert "Traceback" not in done.stderr
+    if ends is None:
+        assert (done.returncode, counted) == (0, 5), done.stderr
+    else:
+        assert (done.returncode, counted) == (1, 0), done.stderr
+        assert "the experiment ended: " in done.stderr
+        assert ends in done.stderr

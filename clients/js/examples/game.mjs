@@ -9,4 +9,5 @@ loop.on("difficulty", (m) => {
   console.log(`level ${m.level.toFixed(2)}: ${m.reason}`);
   loop.trial({ correct: true, rt_ms: 532 });
 });
+loop.on("error", (m) => console.error(m.message));
 loop.on("denied", (m) => { console.error(m.reason); process.exitCode = 1; });

@@ -64,6 +64,55 @@ export interface Neurofeedback extends Numbered {
         met: boolean | null;
     }[];
 }
+/** How each electrode does. */
+export interface Quality extends Numbered {
+    type: "quality";
+    channels: {
+        label: string;
+        contact: boolean;
+        flags: string[];
+        usable: number;
+    }[];
+}
+/** Progress of a baseline or of a guided calibration. */
+export interface Calibration extends Numbered {
+    type: "calibration";
+    state: "running" | "done" | "refused" | "cancelled";
+    phase: string | null;
+    progress: number;
+    code: string | null;
+    message: string;
+}
+interface Stamped extends Numbered {
+    t_unix_s: number;
+    t_lsl_s: number;
+    uncertainty_ms: number | null;
+    stamped: "client" | "arrival" | "file";
+}
+/** A trial as it was counted, whoever sent it. */
+export interface CountedTrial extends Stamped {
+    type: "trial";
+    run: string;
+    trial: number;
+    task: string;
+    block: number | null;
+    correct: boolean;
+    rt_ms: number | null;
+    level: number | null;
+}
+/** A marker that a client sent. */
+export interface Marker extends Stamped {
+    type: "marker";
+    label: string;
+}
+/** Something that a person may accept or refuse: a rest, the next task, a new baseline. */
+export interface Proposal extends Numbered {
+    type: "proposal";
+    t_unix_s: number;
+    kind: string;
+    text: string;
+    evidence: Record<string, number | string | null>;
+}
 export interface Status extends Numbered {
     type: "status";
     state: string;
@@ -113,6 +162,11 @@ export interface Messages {
     difficulty: Difficulty;
     neurofeedback: Neurofeedback;
     status: Status;
+    quality: Quality;
+    calibration: Calibration;
+    trial: CountedTrial;
+    marker: Marker;
+    proposal: Proposal;
     ack: Acknowledged;
     lagged: Lagged;
     error: Refused;
@@ -125,12 +179,10 @@ export interface Options {
     /** `ws://host:port` or `http://host:port`; in a page the service's own address by default. */
     url?: string;
     token?: string;
-    /** Participant that trials are for; left out where the service has only one. */
+    /** Participant that trials are for and that is listened to; left out where the service has only one. */
     stream?: string;
     /** Name and version of the program. */
     client?: string;
-    /** Names this run; made at random. */
-    run?: string;
 }
 export interface Trial {
     correct: boolean;
@@ -146,6 +198,7 @@ export declare const isSimulated: (told: Focus | Neurofeedback) => boolean;
 /** A client that connects, connects again, resumes where it stopped, and sends trials until they are acknowledged. */
 export declare class FocusLoop {
     #private;
+    /** Names this run: made at random, so that no two programs ever send the same trial. */
     readonly run: string;
     /** How often a connection was welcomed. */
     connections: number;
@@ -156,7 +209,8 @@ export declare class FocusLoop {
     get unacknowledged(): number;
     /** Call back for each message of a type; gives a function that ends it. */
     on<K extends keyof Messages & string>(type: K, listener: (message: Messages[K]) => void): () => void;
-    /** Listen to topics, on this connection and each later one; what was missed in between is asked for. */
+    /** Listen to topics of a stream, the client's own by default ("*", and the default where it has none, is everyone), on this
+     *  connection and each later one; what was missed in between is asked for, and a stream that is not there yet until it is. */
     subscribe(topics: Topic[], options?: {
         stream?: string;
         rate_hz?: number;
@@ -165,11 +219,15 @@ export declare class FocusLoop {
     focus(stream?: string): Focus | null;
     /** The newest difficulty; null before there was one. */
     difficulty(stream?: string): Difficulty | null;
-    /** Send an answered trial, again and again until the service has acknowledged it; gives its number. */
+    /** Send an answered trial, again and again until the service has acknowledged it; gives its number. One for a stream that the
+     *  service does not have is kept, too: the program gets one `error`, and the stream is asked for every 5 s. Throws where the
+     *  service does not let this client in. */
     trial(trial: Trial): number;
+    /** Let go of a trial that is not acknowledged: it is not sent again. */
+    drop(trial: number): void;
     /** Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost. */
     marker(label: string, stream?: string): void;
-    /** Resolves once every trial is acknowledged. */
+    /** Resolves once every trial is acknowledged; rejects where trials are owed and the service does not let this client in. */
     settle(): Promise<void>;
     close(): void;
 }

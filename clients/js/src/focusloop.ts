@@ -5,8 +5,11 @@ const SUBPROTOCOL = "focusloop.v1.json";
 const DENIED = new Set([4400, 4401, 4403]); // trying again would not help
 const FIRST_WAIT_MS = 100, LONGEST_WAIT_MS = 5000;
 const FIRST_PINGS = 6, PING_EVERY_MS = 10_000, RESEND_EVERY_MS = 5000, TICK_MS = 50;
+const PONG_PATIENCE_MS = 500; // one of the first pings waits so long for the pong before it, which it tells of
+const CLOCK_PONGS = 5, CLOCK_PATIENCE_MS = 2000; // trials wait on each connection for so many pongs, or so long
 const STALE_MS = 2000; // an older focus score is shown to nobody
 const NOT_YET = new Set<unknown>(["rate_limited", "too_many"]); // errors that a trial outlives: too fast, or the disk takes nothing
+const NO_SUCH_STREAM = "no_such_stream"; // it may come back: one added over HTTP is gone after a restart
 const AT_ONCE = 100; // trials resent at once: the service takes 200 messages a second
 const MAX_UNACKNOWLEDGED = 100_000;
 
@@ -66,6 +69,53 @@ export interface Neurofeedback extends Numbered {
   criteria: { name: string; side: "reward" | "inhibit"; unit: "dB" | "1"; reading: number | null; threshold: number | null; met: boolean | null }[];
 }
 
+/** How each electrode does. */
+export interface Quality extends Numbered {
+  type: "quality";
+  channels: { label: string; contact: boolean; flags: string[]; usable: number }[];
+}
+
+/** Progress of a baseline or of a guided calibration. */
+export interface Calibration extends Numbered {
+  type: "calibration";
+  state: "running" | "done" | "refused" | "cancelled";
+  phase: string | null;
+  progress: number;
+  code: string | null;
+  message: string;
+}
+
+interface Stamped extends Numbered {
+  t_unix_s: number;
+  t_lsl_s: number;
+  uncertainty_ms: number | null;
+  stamped: "client" | "arrival" | "file";
+}
+
+/** A trial as it was counted, whoever sent it. */
+export interface CountedTrial extends Stamped {
+  type: "trial";
+  run: string;
+  trial: number;
+  task: string;
+  block: number | null;
+  correct: boolean;
+  rt_ms: number | null;
+  level: number | null;
+}
+
+/** A marker that a client sent. */
+export interface Marker extends Stamped { type: "marker"; label: string }
+
+/** Something that a person may accept or refuse: a rest, the next task, a new baseline. */
+export interface Proposal extends Numbered {
+  type: "proposal";
+  t_unix_s: number;
+  kind: string;
+  text: string;
+  evidence: Record<string, number | string | null>;
+}
+
 export interface Status extends Numbered { type: "status"; state: string; detail: string }
 export interface Acknowledged { type: "ack"; run: string; trial: number; duplicate: boolean; uncertainty_ms: number | null }
 export interface Lagged { type: "lagged"; stream: string; topic: string; missed: number }
@@ -79,6 +129,11 @@ export interface Messages {
   difficulty: Difficulty;
   neurofeedback: Neurofeedback;
   status: Status;
+  quality: Quality;
+  calibration: Calibration;
+  trial: CountedTrial;
+  marker: Marker;
+  proposal: Proposal;
   ack: Acknowledged;
   lagged: Lagged;
   error: Refused;
@@ -92,12 +147,10 @@ export interface Options {
   /** `ws://host:port` or `http://host:port`; in a page the service's own address by default. */
   url?: string;
   token?: string;
-  /** Participant that trials are for; left out where the service has only one. */
+  /** Participant that trials are for and that is listened to; left out where the service has only one. */
   stream?: string;
   /** Name and version of the program. */
   client?: string;
-  /** Names this run; made at random. */
-  run?: string;
 }
 
 export interface Trial {
@@ -118,7 +171,8 @@ export const isSimulated = (told: Focus | Neurofeedback): boolean => told.origin
 
 /** A client that connects, connects again, resumes where it stopped, and sends trials until they are acknowledged. */
 export class FocusLoop {
-  readonly run: string;
+  /** Names this run: made at random, so that no two programs ever send the same trial. */
+  readonly run: string = crypto.randomUUID();
   /** How often a connection was welcomed. */
   connections = 0;
   /** Numbered messages that never came. */
@@ -132,7 +186,9 @@ export class FocusLoop {
   readonly #seen = new Map<string, Map<string, number>>();
   readonly #focus = new Map<string, { message: Focus; at: number }>();
   readonly #difficulty = new Map<string, Difficulty>();
-  readonly #settling = new Set<() => void>();
+  readonly #settling = new Set<{ resolve: () => void; reject: (error: Error) => void }>();
+  readonly #missing = new Set<string>();
+  readonly #unheard = new Map<number, Topic[]>();
   #streams: string[] = [];
   #epoch: string | null = null;
   #socket: WebSocket | null = null;
@@ -140,7 +196,11 @@ export class FocusLoop {
   #closed = false;
   #wait = FIRST_WAIT_MS;
   #trials = 0;
+  #denied: Denied | null = null;
   #pings = 0;
+  #pongs = 0;
+  #clocked = false;
+  #clockDue = 0;
   #pingDue = 0;
   #resendDue = 0;
   #heard: { t0: number; t3: number } | null = null;
@@ -150,7 +210,6 @@ export class FocusLoop {
 
   constructor(options: Options = {}) {
     this.#options = options;
-    this.run = options.run ?? crypto.randomUUID();
     const own = typeof location === "undefined" ? "ws://127.0.0.1:8765" : location.origin;
     this.#url = (options.url ?? own).replace(/^http/, "ws").replace(/\/+$/, "").replace(/\/v1\/ws$/, "") + "/v1/ws";
     this.#ticking = setInterval(() => this.#tick(), TICK_MS);
@@ -167,9 +226,10 @@ export class FocusLoop {
     return () => { all.delete(listener as (message: never) => void); };
   }
 
-  /** Listen to topics, on this connection and each later one; what was missed in between is asked for. */
+  /** Listen to topics of a stream, the client's own by default ("*", and the default where it has none, is everyone), on this
+   *  connection and each later one; what was missed in between is asked for, and a stream that is not there yet until it is. */
   subscribe(topics: Topic[], options: { stream?: string; rate_hz?: number } = {}): void {
-    const wish: Wish = { stream: options.stream ?? "*", topics, ...(options.rate_hz && { rate_hz: options.rate_hz }) };
+    const wish: Wish = { stream: options.stream ?? this.#options.stream ?? "*", topics, ...(options.rate_hz && { rate_hz: options.rate_hz }) };
     this.#wishes.push(wish);
     if (wish.rate_hz) topics.forEach((topic) => this.#thinned.add(topic));
     if (this.#ready) this.#ask(wish, this.#wishes.length);
@@ -184,11 +244,17 @@ export class FocusLoop {
   /** The newest difficulty; null before there was one. */
   difficulty(stream?: string): Difficulty | null { return this.#difficulty.get(this.#of(stream)) ?? null; }
 
-  /** Send an answered trial, again and again until the service has acknowledged it; gives its number. */
+  /** Send an answered trial, again and again until the service has acknowledged it; gives its number. One for a stream that the
+   *  service does not have is kept, too: the program gets one `error`, and the stream is asked for every 5 s. Throws where the
+   *  service does not let this client in. */
   trial(trial: Trial): number {
+    this.#check();
     const stream = this.#of(trial.stream);
     if (!stream) throw new Error("which participant? Give `stream` to the client or to trial()");
     if (this.#unacknowledged.size >= MAX_UNACKNOWLEDGED) throw new Error("too many trials wait for the service: is it gone?");
+    for (const [name, value] of Object.entries(trial)) {
+      if (typeof value === "number" && !Number.isFinite(value)) throw new RangeError(`${name}: expected a finite number, got ${value}`);
+    }
     const number = ++this.#trials;
     const level = trial.level ?? this.#difficulty.get(stream)?.level;
     const fields: Fields = {
@@ -197,26 +263,36 @@ export class FocusLoop {
       ...(Number.isFinite(this.#roundTrip) && { uncertainty_ms: this.#roundTrip / 2 }),
     };
     this.#unacknowledged.set(`${this.run} ${number}`, fields);
-    if (this.#ready) this.#say(fields);
+    if (this.#clocked && !this.#missing.has(stream)) this.#say(fields);
     return number;
+  }
+
+  /** Let go of a trial that is not acknowledged: it is not sent again. */
+  drop(trial: number): void {
+    this.#unacknowledged.delete(`${this.run} ${trial}`);
+    this.#settle();
   }
 
   /** Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost. */
   marker(label: string, stream?: string): void {
+    this.#check();
     const name = this.#of(stream);
     if (!name) throw new Error("which participant? Give `stream` to the client or to marker()");
     if (this.#ready) this.#say({ type: "marker", stream: name, label, t_client_ms: performance.now() });
   }
 
-  /** Resolves once every trial is acknowledged. */
+  /** Resolves once every trial is acknowledged; rejects where trials are owed and the service does not let this client in. */
   settle(): Promise<void> {
-    return this.#unacknowledged.size ? new Promise((resolve) => this.#settling.add(resolve)) : Promise.resolve();
+    if (!this.#unacknowledged.size) return Promise.resolve();
+    if (this.#denied) return Promise.reject(this.#denial(this.#denied));
+    return new Promise((resolve, reject) => this.#settling.add({ resolve, reject }));
   }
 
   close(): void {
     this.#closed = true;
     clearInterval(this.#ticking);
     clearTimeout(this.#retry);
+    this.#ready = this.#clocked = false;
     this.#socket?.close(1000);
   }
 
@@ -224,21 +300,32 @@ export class FocusLoop {
     return stream ?? this.#options.stream ?? (this.#streams.length === 1 ? this.#streams[0]! : "");
   }
 
+  #denial(denied: Denied): Error {
+    return new Error(`the service refuses this client (${denied.code}): ${denied.reason || "no reason given"}`);
+  }
+
+  #check(): void {
+    if (this.#denied) throw this.#denial(this.#denied);
+  }
+
   #connect(): void {
     const socket = (this.#socket = new WebSocket(this.#url, SUBPROTOCOL));
     socket.onopen = () => {
       this.#heard = null;
-      this.#pings = 0;
+      this.#pings = this.#pongs = 0;
       const client = this.#options.client ?? `focusloop-client-js/${VERSION}`;
       this.#say({ type: "hello", client, ...(this.#options.token !== undefined && { token: this.#options.token }) });
     };
     socket.onmessage = ({ data }) => this.#take(String(data));
     socket.onerror = () => {}; // the close that follows says it
     socket.onclose = ({ code, reason }) => {
-      this.#ready = false;
+      this.#ready = this.#clocked = false;
       if (DENIED.has(code)) {
         clearInterval(this.#ticking);
-        this.#emit("denied", { type: "denied", code, reason } satisfies Denied);
+        this.#denied = { type: "denied", code, reason };
+        for (const { reject } of this.#settling) reject(this.#denial(this.#denied));
+        this.#settling.clear();
+        this.#emit("denied", this.#denied);
         return;
       }
       this.#emit("disconnected", { type: "disconnected", code, reason } satisfies Disconnected);
@@ -257,6 +344,7 @@ export class FocusLoop {
     if (message.type === "pong") {
       this.#heard = { t0: message.t0 as number, t3: performance.now() };
       this.#roundTrip = Math.min(this.#roundTrip, this.#heard.t3 - this.#heard.t0);
+      if (++this.#pongs >= CLOCK_PONGS && !this.#clocked) this.#sendTrials();
       return;
     }
     if (typeof message.seq === "number" && !this.#count(message as never)) return;
@@ -270,14 +358,45 @@ export class FocusLoop {
     } else if (message.type === "difficulty") {
       const difficulty = message as unknown as Difficulty;
       this.#difficulty.set(difficulty.stream, difficulty);
-    } else if (message.type === "ack" || (message.type === "error" && "trial" in message && !NOT_YET.has(message.code))) {
-      this.#unacknowledged.delete(`${message.run} ${message.trial}`);
-    }
+    } else if (message.type === "ack") this.#acknowledged(`${message.run} ${message.trial}`);
+    else if (message.type === "error" && "trial" in message && !this.#refused(message)) return;
+    else if (message.type === "subscribed" && !this.#subscribed(message as never)) return;
     this.#emit(message.type, message);
-    if (!this.#unacknowledged.size) {
-      for (const resolve of this.#settling) resolve();
-      this.#settling.clear();
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#unacknowledged.size) return;
+    for (const { resolve } of this.#settling) resolve();
+    this.#settling.clear();
+  }
+
+  #acknowledged(key: string): void {
+    const stream = this.#unacknowledged.get(key)?.stream as string | undefined;
+    this.#unacknowledged.delete(key);
+    if (stream !== undefined && this.#missing.delete(stream)) this.#resend();
+  }
+
+  // Takes in an error that names a trial; false where the program was told the same before.
+  #refused(message: Fields): boolean {
+    if (NOT_YET.has(message.code)) return true;
+    const key = `${message.run} ${message.trial}`;
+    const stream = this.#unacknowledged.get(key)?.stream as string | undefined;
+    if (message.code !== NO_SUCH_STREAM || stream === undefined) {
+      this.#unacknowledged.delete(key);
+      return true;
     }
+    const told = this.#missing.has(stream);
+    this.#missing.add(stream);
+    return !told;
+  }
+
+  // Notes which topics wait for their stream; false where the program was told the same before.
+  #subscribed(message: { id: number; accepted: string[]; refused: { topic: Topic; code: string }[] }): boolean {
+    const waited = this.#unheard.delete(message.id);
+    const missing = message.refused.filter((one) => one.code === NO_SUCH_STREAM).map((one) => one.topic);
+    if (missing.length) this.#unheard.set(message.id, missing);
+    return !waited || message.accepted.length > 0;
   }
 
   #welcome(message: Welcome): void {
@@ -288,8 +407,11 @@ export class FocusLoop {
     this.#epoch = message.epoch;
     this.#ready = true;
     this.#pingDue = 0;
+    this.#resendDue = performance.now() + RESEND_EVERY_MS;
+    this.#clockDue = performance.now() + CLOCK_PATIENCE_MS;
+    for (const stream of this.#streams) this.#missing.delete(stream);
+    this.#unheard.clear();
     this.#wishes.forEach((wish, index) => this.#ask(wish, index + 1));
-    this.#resend();
   }
 
   #ask(wish: Wish, id: number): void {
@@ -297,19 +419,37 @@ export class FocusLoop {
     this.#say({ type: "subscribe", id, ...wish, ...(this.#seen.size && { since: { epoch: this.#epoch, ...seen } }) });
   }
 
+  #sendTrials(): void {
+    this.#clocked = true;
+    this.#resend();
+  }
+
+  // Sends what is owed, the oldest first; of a missing stream one trial, which asks whether it is there again.
   #resend(): void {
-    this.#resendDue = performance.now() + RESEND_EVERY_MS;
-    for (const fields of [...this.#unacknowledged.values()].slice(0, AT_ONCE)) this.#say(fields);
+    if (!this.#clocked) return;
+    const asked = new Set<unknown>();
+    let left = AT_ONCE;
+    for (const fields of this.#unacknowledged.values()) {
+      if (asked.has(fields.stream)) continue;
+      if (this.#missing.has(fields.stream as string)) asked.add(fields.stream);
+      this.#say(fields);
+      if (--left === 0) return;
+    }
   }
 
   #tick(): void {
     if (!this.#ready) return;
     const now = performance.now();
-    if (now >= this.#pingDue) {
+    if (now >= this.#pingDue && (this.#pongs >= this.#pings || now >= this.#pingDue + PONG_PATIENCE_MS)) {
       this.#pingDue = now + (++this.#pings < FIRST_PINGS ? TICK_MS : PING_EVERY_MS);
       this.#say({ type: "ping", t0: now, ...(this.#heard && { previous: this.#heard }) });
     }
-    if (now >= this.#resendDue) this.#resend();
+    if (!this.#clocked && now >= this.#clockDue) this.#sendTrials();
+    if (now >= this.#resendDue) {
+      this.#resendDue = now + RESEND_EVERY_MS;
+      this.#resend();
+      for (const [id, topics] of this.#unheard) this.#ask({ ...this.#wishes[id - 1]!, topics }, id);
+    }
   }
 
   // Counts a numbered message; false where it came before.

@@ -24,4 +24,5 @@ while time.monotonic() < until_s:
     text, stamp = markers.pull_sample(timeout=0.0)
     if stamp:
         message = json.loads(text[0])
-        print(f"{stamp:.3f} level {message['level']:.2f}: {message['reason']}", flush=True)
+        if message["type"] == "difficulty":  # trials, markers, proposals and rewards come here, too
+            print(f"{stamp:.3f} level {message['level']:.2f}: {message['reason']}", flush=True)

@@ -23,6 +23,7 @@ STALE_S = 2.0
 """A focus score that is older is shown to nobody: `focus` is None then."""
 
 TICK_S = 0.05
+CLOSE_WITHIN_S = 2.0
 MAX_HELD = 10_000
 """Messages held for a program that does not read; the oldest focus scores go first, and are counted."""
 
@@ -46,11 +47,9 @@ class AsyncClient:
     token
         The operator's, or a participant's.
     stream
-        Participant that trials are for; None where the service has only one.
+        Participant that trials are for and that is listened to; None where the service has only one.
     client
         Name and version of the program.
-    run
-        Names this run; give the same again to a program that goes on after a crash with trials it kept itself.
     """
 
     def __init__(
@@ -60,12 +59,11 @@ class AsyncClient:
         *,
         stream: str | None = None,
         client: str = "focusloop-client-python/0.1.0",
-        run: str | None = None,
     ) -> None:
         base = url.replace("http", "ws", 1) if url.startswith("http") else url
         self._url = base.rstrip("/").removesuffix("/v1/ws") + "/v1/ws"
         self._stream = stream
-        self._talk = Conversation(token, client, run)
+        self._talk = Conversation(token, client)
         self._held: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self._to_send = asyncio.Event()
@@ -93,13 +91,13 @@ class AsyncClient:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
-        self._arrived.set()
+        self._wake()
 
     # What the program asks
 
     @property
     def run(self) -> str:
-        """What names this run."""
+        """What names this run: made at random, so that no two programs ever send the same trial."""
         return self._talk.run
 
     @property
@@ -128,9 +126,19 @@ class AsyncClient:
         """Give the newest difficulty; None before there was one."""
         return self._difficulty.get(self._of(stream))
 
-    def subscribe(self, *topics: str, stream: str = "*", rate_hz: float | None = None) -> None:
-        """Listen to topics, on this connection and each later one; what was missed in between is asked for."""
-        self._talk.subscribe(*topics, stream=stream, rate_hz=rate_hz)
+    def subscribe(self, *topics: str, stream: str | None = None, rate_hz: float | None = None) -> None:
+        """Listen to topics, on this connection and each later one; what was missed in between is asked for.
+
+        Parameters
+        ----------
+        topics
+            Of `docs/protocol.md`. Those of a stream that is not there yet are asked for again until it is.
+        stream
+            Participant; the client's own by default. `"*"`, and the default where the client has none, is everyone.
+        rate_hz
+            At most so many messages a second; all of them by default.
+        """
+        self._talk.subscribe(*topics, stream=stream or self._stream or "*", rate_hz=rate_hz)
         self._to_send.set()
 
     def trial(
@@ -144,6 +152,9 @@ class AsyncClient:
         level: float | None = None,
     ) -> int:
         """Send an answered trial; it is sent again until the service has acknowledged it. Gives its number.
+
+        A trial for a stream that the service does not have is kept, too: the program gets one `Refused`, and the stream
+        is asked for every 5 s. What is not acknowledged when the program ends is lost.
 
         Parameters
         ----------
@@ -161,8 +172,11 @@ class AsyncClient:
         Raises
         ------
         ClientError
-            If nobody has said which participant, or too many trials wait.
+            If nobody has said which participant, too many trials wait, or the service does not let this client in.
+        ValueError, TypeError
+            If a number is not finite, or nothing that JSON holds.
         """
+        self._check()
         name = self._of(stream)
         if not name:
             msg = "which participant? Give stream=… to the client or to trial()"
@@ -175,14 +189,21 @@ class AsyncClient:
         self._to_send.set()
         return number
 
+    def drop(self, trial: int) -> None:
+        """Let go of a trial that is not acknowledged: it is not sent again."""
+        self._talk.drop(trial)
+        if not self._talk.unacknowledged:
+            self._settled.set()
+
     def marker(self, label: str, *, stream: str | None = None) -> None:
         """Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost.
 
         Raises
         ------
         ClientError
-            If nobody has said for which participant.
+            If nobody has said for which participant, or the service does not let this client in.
         """
+        self._check()
         name = self._of(stream)
         if not name:
             msg = "which participant? Give stream=… to the client or to marker()"
@@ -191,14 +212,19 @@ class AsyncClient:
         self._to_send.set()
 
     async def settle(self, timeout_s: float | None = None) -> bool:
-        """Wait until every trial is acknowledged; False where time ran out."""
-        if not self._talk.unacknowledged:
-            return True
-        try:
-            await asyncio.wait_for(self._settled.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
+        """Wait until every trial is acknowledged; False where time ran out, or the client was closed.
+
+        Raises
+        ------
+        AccessDeniedError
+            If trials are owed and the service does not let this client in.
+        """
+        if self._talk.unacknowledged and self._failure is None and not self._closed:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), timeout_s)
+        if self._talk.unacknowledged:
+            self._check()
+        return not self._talk.unacknowledged
 
     async def receive(self, timeout_s: float | None = None) -> Message | None:
         """Give the next message; None where none came in time, or the client was closed.
@@ -209,8 +235,7 @@ class AsyncClient:
             If the service does not let this client in.
         """
         while not self._held:
-            if self._failure is not None:
-                raise self._failure
+            self._check()
             if self._closed:
                 return None
             self._arrived.clear()
@@ -231,17 +256,29 @@ class AsyncClient:
         known = self._talk.streams
         return stream or self._stream or (str(known[0]["id"]) if len(known) == 1 else "")
 
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._settled.set()
+
     async def _run(self) -> None:
+        try:
+            await self._stay_connected()
+        except AccessDeniedError as error:
+            self._failure = error
+        except Exception as error:  # whatever it was, the program learns of it where it asks next
+            self._failure = ClientError(f"the client has failed: {error!r}")
+            self._failure.__cause__ = error
+        self._wake()
+
+    async def _stay_connected(self) -> None:
         wait_s = FIRST_WAIT_S
         while True:
             before = self.connections
-            try:
-                await self._connection()
-            except AccessDeniedError as error:
-                self._failure = error
-                self._arrived.set()
-                self._settled.set()
-                return
+            await self._connection()
             if self.connections > before:
                 wait_s = FIRST_WAIT_S
             await asyncio.sleep(wait_s * (0.75 + 0.5 * random.random()))  # noqa: S311 - spreads clients, hides nothing
@@ -249,7 +286,14 @@ class AsyncClient:
 
     async def _connection(self) -> None:
         try:
-            connection = await connect(self._url, subprotocols=[SUBPROTOCOL], max_size=None, open_timeout=5.0)  # type: ignore[list-item]
+            connection = await connect(
+                self._url,
+                subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
+                max_size=None,
+                max_queue=None,  # a paused connection would never read the service's close frame
+                open_timeout=5.0,
+                close_timeout=CLOSE_WITHIN_S,
+            )
         except (OSError, TimeoutError, InvalidHandshake) as error:
             if isinstance(error, InvalidStatus) and error.response.status_code in (401, 403, 404):
                 msg = f"{self._url} answers {error.response.status_code}: is this the address of a focusloop service?"
@@ -263,20 +307,30 @@ class AsyncClient:
         except ConnectionClosed:
             pass
         finally:
+            self._talk.lost()
             sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            ended = await asyncio.gather(sending, return_exceptions=True)
             with contextlib.suppress(OSError):
                 await connection.close()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
         self._talk.closed(connection.close_code, connection.close_reason or "")
 
     async def _send(self, connection: ClientConnection) -> None:
-        while True:
-            self._to_send.clear()
-            self._talk.tick(_now_ms())
-            for text in self._talk.outgoing():
-                await connection.send(text)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._to_send.wait(), TICK_S)
+        try:
+            while True:
+                self._to_send.clear()
+                self._talk.tick(_now_ms())
+                for text in self._talk.outgoing():
+                    await connection.send(text)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._to_send.wait(), TICK_S)
+        except ConnectionClosed:
+            return
+        except Exception:
+            connection.transport.abort()  # the reader ends, too: nobody is connected who cannot send
+            raise
 
     def _take(self, text: str | bytes) -> None:
         message = self._talk.receive(text, _now_ms())

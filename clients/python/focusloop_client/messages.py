@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 Raw = Mapping[str, Any]
@@ -97,6 +97,94 @@ class Status:
 
 
 @dataclass(frozen=True)
+class ChannelQuality:
+    """How one electrode does."""
+
+    label: str
+    contact: bool
+    flags: tuple[str, ...]
+    """Kinds of artefact; empty where there are none."""
+    usable: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How each electrode does."""
+
+    stream: str
+    epoch: str
+    seq: int
+    channels: tuple[ChannelQuality, ...]
+    raw: Raw
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Progress of a baseline or of a guided calibration: running, done, refused, cancelled."""
+
+    stream: str
+    epoch: str
+    seq: int
+    state: str
+    phase: str | None
+    progress: float
+    code: str | None
+    message: str
+    raw: Raw
+
+
+@dataclass(frozen=True)
+class CountedTrial:
+    """A trial as it was counted, whoever sent it."""
+
+    stream: str
+    epoch: str
+    seq: int
+    t_unix_s: float
+    t_lsl_s: float
+    uncertainty_ms: float | None
+    stamped: str
+    """By which clock: `client`, `arrival`, or `file` where a recording tells it again."""
+    run: str
+    trial: int
+    task: str
+    block: int | None
+    correct: bool
+    rt_ms: float | None
+    level: float | None
+    raw: Raw
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A marker that a client sent."""
+
+    stream: str
+    epoch: str
+    seq: int
+    t_unix_s: float
+    t_lsl_s: float
+    uncertainty_ms: float | None
+    stamped: str
+    label: str
+    raw: Raw
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Something that a person may accept or refuse: a rest, the next task, a new baseline."""
+
+    stream: str
+    epoch: str
+    seq: int
+    t_unix_s: float
+    kind: str
+    text: str
+    evidence: Raw
+    raw: Raw
+
+
+@dataclass(frozen=True)
 class Acknowledged:
     """A trial is kept by the service."""
 
@@ -135,7 +223,18 @@ class Other:
     raw: Raw
 
 
-Message = Focus | Difficulty | Neurofeedback | Status | Acknowledged | Lagged | Refused | Other
+_Addressed = Focus | Neurofeedback | Status | Calibration | CountedTrial | Marker | Proposal
+Message = _Addressed | Difficulty | Quality | Acknowledged | Lagged | Refused | Other
+
+_NAMED_AS_SENT: Mapping[str, type[_Addressed]] = {
+    "focus": Focus,
+    "neurofeedback": Neurofeedback,
+    "status": Status,
+    "calibration": Calibration,
+    "trial": CountedTrial,
+    "marker": Marker,
+    "proposal": Proposal,
+}
 
 
 def read(raw: Raw) -> Message:
@@ -147,10 +246,9 @@ def read(raw: Raw) -> Message:
         If a field is missing that its type promises.
     """
     kind = str(raw["type"])
-    if kind == "focus":
-        names = ("t_unix_s", "t_lsl_s", "origin", "value", "steady", "relative", "valid", "reason")
-        more = {name: raw[name] for name in (*names, "confidence", "quality", "calibrated")}
-        return Focus(stream=raw["stream"], epoch=raw["epoch"], seq=raw["seq"], **more, raw=raw)
+    plain = _NAMED_AS_SENT.get(kind)
+    if plain is not None:
+        return plain(**{field.name: raw[field.name] for field in fields(plain) if field.name != "raw"}, raw=raw)
     if kind == "difficulty":
         names = ("stream", "epoch", "seq", "t_unix_s", "level", "previous", "reason", "policy")
         after = cast("Raw | None", raw.get("after"))
@@ -160,12 +258,11 @@ def read(raw: Raw) -> Message:
             after=None if after is None else (after["run"], after["trial"]),
             raw=raw,
         )
-    if kind == "neurofeedback":
-        names = ("stream", "epoch", "seq", "t_unix_s", "t_lsl_s", "origin", "state", "valid", "reason", "rewarded")
-        return Neurofeedback(**{name: raw[name] for name in (*names, "brightness", "rewards")}, raw=raw)
-    if kind == "status":
-        names = ("stream", "epoch", "seq", "state", "detail")
-        return Status(**{name: raw[name] for name in names}, raw=raw)
+    if kind == "quality":
+        channels = tuple(
+            ChannelQuality(one["label"], one["contact"], tuple(one["flags"]), one["usable"]) for one in raw["channels"]
+        )
+        return Quality(raw["stream"], raw["epoch"], raw["seq"], channels, raw)
     if kind == "ack":
         place = {"t_lsl_s": raw.get("t_lsl_s"), "uncertainty_ms": raw.get("uncertainty_ms")}
         return Acknowledged(raw["run"], raw["trial"], raw["duplicate"], **place, raw=raw)

@@ -26,7 +26,7 @@ class Client:
 
     Parameters
     ----------
-    url, token, stream, client, run
+    url, token, stream, client
         As for `AsyncClient`.
     """
 
@@ -37,9 +37,8 @@ class Client:
         *,
         stream: str | None = None,
         client: str = "focusloop-client-python/0.1.0",
-        run: str | None = None,
     ) -> None:
-        self._make = lambda: AsyncClient(url, token, stream=stream, client=client, run=run)
+        self._make = lambda: AsyncClient(url, token, stream=stream, client=client)
         self._started = threading.Event()
 
     def __enter__(self) -> Client:
@@ -67,7 +66,7 @@ class Client:
 
     @property
     def run(self) -> str:
-        """What names this run."""
+        """What names this run: made at random."""
         return self._inner.run
 
     @property
@@ -98,7 +97,7 @@ class Client:
         """Give the newest difficulty; None before there was one."""
         return self._inner.difficulty(stream)
 
-    def subscribe(self, *topics: str, stream: str = "*", rate_hz: float | None = None) -> None:
+    def subscribe(self, *topics: str, stream: str | None = None, rate_hz: float | None = None) -> None:
         """Listen to topics, as `AsyncClient.subscribe`."""
         self._do(lambda: self._inner.subscribe(*topics, stream=stream, rate_hz=rate_hz))
 
@@ -115,12 +114,16 @@ class Client:
         """Send an answered trial, as `AsyncClient.trial`; gives its number."""
         return self._do(lambda: self._inner.trial(correct, rt_ms, stream=stream, task=task, block=block, level=level))
 
+    def drop(self, trial: int) -> None:
+        """Let go of a trial that is not acknowledged, as `AsyncClient.drop`."""
+        self._do(lambda: self._inner.drop(trial))
+
     def marker(self, label: str, *, stream: str | None = None) -> None:
         """Say that something happened, now, as `AsyncClient.marker`."""
         self._do(lambda: self._inner.marker(label, stream=stream))
 
     def settle(self, timeout_s: float | None = None) -> bool:
-        """Wait until every trial is acknowledged; False where time ran out."""
+        """Wait until every trial is acknowledged, as `AsyncClient.settle`; False where time ran out."""
         return asyncio.run_coroutine_threadsafe(self._inner.settle(timeout_s), self._loop).result()
 
     def receive(self, timeout_s: float | None = None) -> Message | None:

@@ -1,4 +1,4 @@
-// What a game would do, without Unity: pump, print, send trials. mono probe.exe URL TOKEN STREAM TRIALS [survive]
+// What a game would do, without Unity: pump, print, send trials. mono probe.exe URL TOKEN STREAM TRIALS [survive], or: mono probe.exe scenarios
 using System;
 using System.Threading;
 using Focusloop;
@@ -17,6 +17,7 @@ static class Probe
 
     static int Main(string[] args)
     {
+        if (args[0] == "scenarios") return Scenarios.Run();
         var loop = new FocusLoopClient(new NativeTransport(), args[0], args[1], args[2], "unity-probe/1");
         int left = int.Parse(args[3]), followed = 0, main = Thread.CurrentThread.ManagedThreadId;
         bool denied = false;
