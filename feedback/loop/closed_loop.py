@@ -105,12 +105,10 @@ class ClosedLoop:
         """Let silence and tiredness be noticed, until cancelled."""
         while True:
             await asyncio.sleep(TICK_S)
-            for look in (self._controllers.tick, self._proposer.tick):
-                try:
-                    look()
-                except Exception as error:  # a task of its own: nobody waits for it, and it must go on
-                    _log.exception("loop tick failed")
-                    self._defect("tick", None, error)
+            for failures in (self._controllers.tick(), self._proposer.tick(self._neurofeedbacks.running())):
+                for stream, error in failures.items():
+                    _log.error("loop tick failed", stream=stream, exc_info=error)
+                    self._defect("tick", stream, error)
 
     def trials_of(self, session: str) -> list[KeptTrial]:
         """Give the trials on disk that came while a session was recorded; from any thread.

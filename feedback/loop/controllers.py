@@ -129,12 +129,17 @@ class Controllers:
 
     # Time
 
-    def tick(self) -> None:
-        """Look for silence."""
+    def tick(self) -> dict[str, Exception]:
+        """Look for silence; gives errors by the stream that each belongs to."""
+        failures: dict[str, Exception] = {}
         for stream, controller in list(self._by_stream.items()):  # another thread may remove one
-            reason = controller.silence(self._clock())
-            if reason is not None:
-                self._tell(stream, controller.fields(None, controller.level, reason))
+            try:
+                reason = controller.silence(self._clock())
+                if reason is not None:
+                    self._tell(stream, controller.fields(None, controller.level, reason))
+            except Exception as error:
+                failures[stream] = error
+        return failures
 
     # As an outlet of the scorer
 

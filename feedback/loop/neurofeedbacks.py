@@ -69,6 +69,10 @@ class Neurofeedbacks:
         run = self._by_stream.get(stream)
         return {"state": "none"} if run is None else {**run.settings.model_dump(mode="json"), **run.summary()}
 
+    def running(self) -> list[str]:
+        """Name the streams whose protocol has its thresholds, and trains now."""
+        return [stream for stream, run in list(self._by_stream.items()) if run.state == "running"]
+
     def end(self, stream: str) -> None:
         """End a stream's protocol."""
         if self._by_stream.pop(stream, None) is not None:

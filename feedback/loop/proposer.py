@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from feedback.loop.plan import Plan
 from feedback.loop.task_kinds import domain_of
 
 BREAK_S = 120.0
-"""Without a trial for so long a person has rested: the next trial begins a new stretch of work."""
+"""Without a trial or neurofeedback for so long a person has rested: what comes next begins a new stretch of work."""
 
 RECENT_S = 120
 FRESH_S = 2.0
@@ -37,17 +37,26 @@ class _Person:
     stretch: Stretch | None = None
     domain: Domain = "sustained"
     last_trial_s: float = -math.inf
+    last_work_s: float = -math.inf
+    """By a trial or by neurofeedback."""
     focus: float | None = None
     focus_s: float = -math.inf
     levels: dict[Domain, deque[float]] = field(default_factory=dict)
     recent: deque[_Second] = field(default_factory=lambda: deque(maxlen=RECENT_S))
 
+    def work(self, now_s: float) -> Stretch:
+        """Go on with the stretch of work; after a break begin a new one."""
+        if self.stretch is None or now_s - self.last_work_s >= BREAK_S:
+            self.stretch = Stretch(now_s)
+        self.last_work_s = now_s
+        return self.stretch
+
 
 class Proposer:
     """Listens to trials and scores of all streams; an outlet of the scorer, too.
 
-    While a person works it looks once a second whether a rest, the next task or a new baseline should be proposed. What
-    was proposed or refused is not proposed again for five minutes.
+    A person works while trials come or neurofeedback runs. Meanwhile it looks once a second whether a rest, the next
+    task or a new baseline should be proposed. What was proposed or refused is not proposed again for five minutes.
 
     Parameters
     ----------
@@ -90,13 +99,12 @@ class Proposer:
         now_s = self._clock()
         person = self._people.setdefault(stream, _Person())
         plan = self._plans.get(stream)
-        if person.stretch is None or now_s - person.last_trial_s >= BREAK_S:
-            person.stretch = Stretch(now_s)
-        elif plan is not None:
+        if plan is not None and person.stretch is not None and now_s - person.last_trial_s < BREAK_S:
             plan.work(task, now_s - person.last_trial_s)
         person.last_trial_s = now_s
+        stretch = person.work(now_s)
         person.domain = domain_of(task) if plan is None else plan.kind(task)
-        person.stretch.add(person.focus if now_s - person.focus_s <= FRESH_S else None, rt_s)
+        stretch.add(person.focus if now_s - person.focus_s <= FRESH_S else None, rt_s)
         if level is not None:
             person.levels.setdefault(person.domain, deque(maxlen=LEVELS)).append(level)
 
@@ -109,25 +117,41 @@ class Proposer:
         if accepted and kind == "rest":
             person.stretch = None
 
-    def tick(self) -> None:
-        """Look at everyone who is working."""
+    def tick(self, training: Iterable[str] = ()) -> dict[str, Exception]:
+        """Look at everyone who is working; gives errors by the stream that each belongs to.
+
+        Parameters
+        ----------
+        training
+            Streams in which neurofeedback runs: work, too.
+        """
         now_s = self._clock()
+        for stream in training:
+            self._people.setdefault(stream, _Person()).work(now_s)
+        failures: dict[str, Exception] = {}
         for stream, person in list(self._people.items()):
-            stretch = person.stretch
-            if stretch is None or now_s - person.last_trial_s >= BREAK_S:
-                continue
-            plan = self._plans.get(stream)
-            left_s = None if plan is None else plan.all_left_s
-            open_tasks = None if plan is None else plan.open_tasks()
-            found = (
-                person.proposals.rest(stretch, person.domain, now_s, left_s),
-                person.proposals.next_task(_levels(person), now_s, open_tasks),
-                self._recalibration(stream, person, now_s),
-            )
-            for proposal in found:
-                if proposal is not None:
-                    person.proposals.refuse(proposal.kind, now_s)
-                    self._say(stream, proposal, now_s)
+            try:
+                self._look(stream, person, now_s)
+            except Exception as error:
+                failures[stream] = error
+        return failures
+
+    def _look(self, stream: str, person: _Person, now_s: float) -> None:
+        stretch = person.stretch
+        if stretch is None or now_s - person.last_work_s >= BREAK_S:
+            return
+        plan = self._plans.get(stream)
+        left_s = None if plan is None else plan.all_left_s
+        open_tasks = None if plan is None else plan.open_tasks()
+        found = (
+            person.proposals.rest(stretch, person.domain, now_s, left_s),
+            person.proposals.next_task(_levels(person), now_s, open_tasks),
+            self._recalibration(stream, person, now_s),
+        )
+        for proposal in found:
+            if proposal is not None:
+                person.proposals.refuse(proposal.kind, now_s)
+                self._say(stream, proposal, now_s)
 
     def _recalibration(self, stream: str, person: _Person, now_s: float) -> Proposal | None:
         recent = [one for one in list(person.recent) if now_s - one.at_s <= RECENT_S]

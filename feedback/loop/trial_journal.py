@@ -286,9 +286,13 @@ class TrialJournal:
         if getattr(error, "sqlite_errorcode", None) not in _DAMAGED:
             return
         aside = self._path.with_name(f"{self._path.name}.damaged-{int(time.time())}")
-        self._path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        try:
+            self._path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        except OSError as refused:  # tried again with the next write
+            _log.error("trials damaged, and cannot be put aside", file=str(self._path), error=str(refused))
+            return
         _log.error("trials damaged, put aside", file=str(aside))
 
     def _tell(self, trouble: str) -> None:

@@ -118,6 +118,36 @@ def test_a_held_key_moves_nothing(serve: Serve, stream: str) -> None:
     assert shown(serve, stream)["level"] == before
 
 
+def test_who_holds_the_right_key_with_plausible_times_ends_at_the_hardest_and_stays_in_bounds(
+    serve: Serve, stream: str
+) -> None:
+    with serve.talk() as client:
+        client.subscribe("difficulty", stream=stream)
+        for number in range(120):
+            client.say(type="trial", stream=stream, run="r", trial=number, correct=True, rt_ms=400)
+            assert 0.0 <= followed(serve, client, number)["level"] <= 1.0
+    assert shown(serve, stream)["level"] > 0.9
+
+
+def test_a_stream_holds_when_its_trials_stop_whatever_another_one_sent(serve: Serve, stream: str) -> None:
+    with serve.talk() as client, serve.stream("beside", "simulator:manual"):
+        serve.http.put("/v1/streams/beside/controller", json={}).raise_for_status()
+        for number in range(31):
+            send(serve, client, stream, number, rt_ms=0)
+        send(serve, client, "beside", 1)
+        client.subscribe("difficulty")
+        waited_for = {stream, "beside"}
+        while waited_for:
+            held = serve.first(
+                client,
+                lambda m: m["type"] == "difficulty" and m["stream"] in waited_for and m["state"] == "holding",
+                f"{waited_for} holding",
+            )
+            waited_for.remove(held["stream"])
+            assert "holding the level" in held["reason"]
+            assert held["level"] == held["previous"]
+
+
 def test_random_answers_end_at_the_easiest_and_stay_in_bounds(serve: Serve, stream: str) -> None:
     rng = random.Random(3)  # noqa: S311 - a simulation
     with serve.talk() as client:

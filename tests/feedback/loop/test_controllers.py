@@ -159,7 +159,23 @@ def test_reaction_times_that_cannot_be_break_no_look_at_tiredness(tmp_path: Path
     desk = Desk(tmp_path)
     for number in range(100):
         desk.trial(number, rt_ms=0)
-    desk.proposer.tick()
+    assert desk.proposer.tick() == {}
+
+
+def test_a_stream_that_fails_leaves_the_others_their_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    for stream in ("bad", "p01"):
+        desk.controllers.set(stream, ControllerSettings())
+    desk.controllers.tick()
+    bad = desk.controllers._by_stream["bad"]
+
+    def fail(_now_s: float) -> str | None:
+        raise ValueError("on purpose")
+
+    monkeypatch.setattr(bad, "silence", fail)
+    desk.now_s += HOLD_AFTER_S + 1.0
+    assert [*desk.controllers.tick()] == ["bad"]
+    assert desk.said[-1]["state"] == "holding"
 
 
 def test_a_restart_with_other_settings_keeps_what_was_learned_and_holds_without_trials(tmp_path: Path) -> None:

@@ -72,6 +72,27 @@ def test_a_trial_each_61_seconds_is_work() -> None:
     assert "rest" in session.kinds()
 
 
+def test_neurofeedback_without_trials_is_work_and_a_rest_is_offered_after_25_minutes() -> None:
+    session = Session()
+    for _ in range(25 * 60):
+        session.proposer.tick(["p01"])
+        session.now_s += 1.0
+    assert session.kinds() == []
+    session.proposer.tick(["p01"])
+    assert session.kinds() == ["rest"]
+
+
+def test_neurofeedback_beside_trials_takes_no_time_from_the_plan() -> None:
+    session = Session()
+    session.proposer.set_plan("p01", PlanConfig.model_validate({"tasks": [{"task": "sart", "minutes": 10}]}))
+    for second in range(121):
+        if second % 2 == 0:
+            session.proposer.on_trial("p01", "sart", 0.5, None)
+        session.proposer.tick(["p01"])
+        session.now_s += 1.0
+    assert session.proposer.plan("p01")["left_s"] == 8 * 60
+
+
 def test_a_refusal_holds_for_five_minutes() -> None:
     session = Session()
     session.work(25.1)
