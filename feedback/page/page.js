@@ -190,19 +190,21 @@ function showDifficulty() {
   say("difficulty-said", newest.reason);
 }
 
+const proposals = () => [...(state.proposals.get(state.stream) || new Map()).values()]; // of each kind the newest
+
 function showProposal() {
-  const proposed = state.proposals.get(state.stream);
-  at("proposal").hidden = !proposed;
-  say("proposal-said", "");
-  if (proposed) say("proposal-text", proposed.text);
+  const proposed = proposals();
+  at("proposal").hidden = !proposed.length;
+  say("proposal-said", proposed.length > 1 ? `${proposed.length - 1} more after this` : "");
+  if (proposed.length) say("proposal-text", proposed[0].text);
 }
 
 function answerProposal(accepted) {
   const { stream } = state;
-  const { kind } = state.proposals.get(stream);
+  const [{ kind }] = proposals();
   attempt("proposal-said", async () => {
     await api("POST", `/streams/${encodeURIComponent(stream)}/proposals`, { kind, accepted });
-    state.proposals.delete(stream);
+    state.proposals.get(stream).delete(kind);
     showProposal();
   });
 }
@@ -296,7 +298,8 @@ const handlers = {
   },
 
   proposal(message) {
-    state.proposals.set(message.stream, message);
+    if (!state.proposals.has(message.stream)) state.proposals.set(message.stream, new Map());
+    state.proposals.get(message.stream).set(message.kind, message);
     if (message.stream === state.stream) showProposal();
   },
 

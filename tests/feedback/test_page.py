@@ -303,10 +303,16 @@ def test_a_proposal_is_shown_with_its_reason_and_can_be_refused(service: LiveSer
     told = {"kind": "rest", "text": "25 minutes without a rest: time for one.", "evidence": {"worked_s": 1500.0}}
     service.hub.publish("p01", "proposal", {"t_unix_s": 1.0, "t_lsl_s": 1.0, **told})
     expect(page.locator("#proposal-text")).to_have_text("25 minutes without a rest: time for one.")
+    again = {"kind": "recalibration", "text": "The baseline is old.", "evidence": {}}
+    service.hub.publish("p01", "proposal", {"t_unix_s": 2.0, "t_lsl_s": 2.0, **again})
+    expect(page.locator("#proposal-said")).to_have_text("1 more after this")
+    expect(page.locator("#proposal-text")).to_have_text("25 minutes without a rest: time for one.")
     shoot(page, "proposal")
     page.get_by_role("button", name="Not now").click()
+    expect(page.locator("#proposal-text")).to_have_text("The baseline is old.")
+    page.get_by_role("button", name="Yes").click()
     expect(page.locator("#proposal")).to_be_hidden()
-    assert service.participants.loop.answers == [("p01", "rest", False)]
+    assert service.participants.loop.answers == [("p01", "rest", False), ("p01", "recalibration", True)]
 
 
 def test_neurofeedback_is_shown_with_its_thresholds_and_goes_when_it_ends(service: LiveService, page: Page) -> None:
