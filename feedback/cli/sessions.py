@@ -30,18 +30,23 @@ def run(args: argparse.Namespace) -> int:
     from bci.config import read_config
     from feedback.sessions.catalogue import folder_of, read_sessions
     from feedback.sessions.database import rows_as_json
+    from streaming.recording.writer import DiskBudget
 
     data_dir = read_config(None, {"data_dir": args.data_dir}).service.data_dir
+    folder = folder_of(data_dir)
     rows = rows_as_json(read_sessions(data_dir))
     if args.json:
-        print(json.dumps({"folder": str(folder_of(data_dir)), "sessions": rows}, indent=1, ensure_ascii=False))
+        print(json.dumps({"folder": str(folder), "sessions": rows}, indent=1, ensure_ascii=False))
         return 0
     if not rows:
         print(f"nothing was recorded in {data_dir} yet; `focusloop serve` records every session")
         return 0
-    print(f"recordings in {folder_of(data_dir)}")
+    print(f"recordings in {folder}")
     for row in rows:
         _print(row)
+    if folder.is_dir():
+        disk = DiskBudget(folder, None)
+        print(f"{disk.used_bytes / 1e6:.1f} MB in all, {disk.free_bytes / 1e6:.0f} MB are free on their disk")
     return 0
 
 
@@ -50,7 +55,11 @@ def _print(row: dict[str, Any]) -> None:
 
     started = datetime.fromtimestamp(row["started_unix_s"]).astimezone()
     print(f"{row['id']}: {row['state']}" + (f" ({row['problem']})" if row["problem"] else ""))
-    print(f"    {row['participant']}, {row['device'] or 'the device never answered'}, {started:%Y-%m-%d %H:%M}")
+    running = row["state"] == "recording"
+    device = row["device"] or ("no device noted yet" if running else "the device never answered")
+    print(f"    {row['participant']}, {device}, {started:%Y-%m-%d %H:%M}")
+    if running:
+        print("    as noted within the last half minute (GET /v1/sessions of the service knows it now):")
     print(
         f"    {_length(row['length_s'])} long, {_percent(row['valid_share'])} of the scores valid, "
         f"{_percent(row['loss'])} of the samples lost, {row['bytes'] / 1e6:.1f} MB"

@@ -239,7 +239,7 @@ class Sessions:
 
 
 def read_sessions(data_dir: Path) -> list[SessionRow]:
-    """List what was recorded, the newest first, beside a service that may be running; nothing is repaired.
+    """List what was recorded, the newest first, beside a service that may be running; nothing is repaired or written.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def read_sessions(data_dir: Path) -> list[SessionRow]:
     path = data_dir / "sessions.db"
     if not path.is_file():
         return []
-    database = SessionDatabase(path)
+    database = SessionDatabase(path, read_only=True)
     try:
         return database.sessions()
     finally:

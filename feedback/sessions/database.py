@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -101,6 +102,8 @@ class SessionDatabase:
     ----------
     path
         The database file; made with mode 0600 where it is not there.
+    read_only
+        Change nothing, make nothing: it may lie on a full or read-only disk.
 
     Raises
     ------
@@ -108,8 +111,16 @@ class SessionDatabase:
         If it cannot be opened, is damaged, or is of a later version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._has_tables = True
+        if read_only:
+            self._engine = sa.create_engine(
+                "sqlite://", creator=functools.partial(_open_to_read, path), poolclass=sa.NullPool
+            )
+            with self._reading() as connection:
+                self._has_tables = self._checked_revision(connection) is not None
+            return
         try:
             path.touch(mode=0o600)
         except OSError as error:
@@ -179,17 +190,15 @@ class SessionDatabase:
         query = sa.select(_sessions).order_by(_sessions.c.started_unix_s.desc(), _sessions.c.id.desc())
         if state is not None:
             query = query.where(_sessions.c.state == state)
+        if not self._has_tables:
+            return []
         with self._reading() as connection:
             return [_row(found) for found in connection.execute(query).mappings()]
 
     def _migrate(self) -> None:
         with self._writing("its tables") as connection:
-            found = self._revision(connection)
-            if found == HEAD:
+            if self._checked_revision(connection) == HEAD:
                 return
-            if found is not None and found > HEAD:
-                msg = f"{self.path} is of a later version of focusloop ({found}); this one knows {HEAD}: update it"
-                raise DatabaseError(msg)
             # Not at import time: it takes half a second, once in the life of a data directory.
             from alembic import command
             from alembic.config import Config
@@ -199,11 +208,14 @@ class SessionDatabase:
             config.attributes["connection"] = connection
             command.upgrade(config, HEAD)
 
-    @staticmethod
-    def _revision(connection: sa.Connection) -> str | None:
+    def _checked_revision(self, connection: sa.Connection) -> str | None:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
-        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        if found is not None and found > HEAD:
+            msg = f"{self.path} is of a later version of focusloop ({found}); this one knows {HEAD}: update it"
+            raise DatabaseError(msg)
+        return found
 
     @contextlib.contextmanager
     def _writing(self, what: str) -> Generator[sa.Connection]:
@@ -220,7 +232,7 @@ class SessionDatabase:
             with self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            msg = f"{self.path} cannot be read: {_cause(error)}; {MOVE_AWAY}"
+            msg = f"{self.path} cannot be read: {_cause(error)}; {_what_to_do(error, 'may you read its folder?')}"
             raise DatabaseError(msg) from error
 
 
@@ -240,9 +252,24 @@ def _cause(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
-def _what_to_do(error: SQLAlchemyError) -> str:
+def _what_to_do(error: SQLAlchemyError, otherwise: str = "free some space, or see who else uses it") -> str:
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
-    return MOVE_AWAY if code in _DAMAGED else "free some space, or see who else uses it"
+    return MOVE_AWAY if code in _DAMAGED else otherwise
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a database beside a service that may be writing; where its disk takes nothing, as what does not change."""
+    uri = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=10.0)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:  # its log of writes cannot be made there, so nobody writes
+        connection.close()
+        return sqlite3.connect(f"{uri}?immutable=1", uri=True)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _fields(row: SessionRow) -> dict[str, Any]:

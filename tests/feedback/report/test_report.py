@@ -252,6 +252,7 @@ def test_an_unknown_id_is_a_sentence_that_lists_the_known(tmp_path: Path) -> Non
     listed = run_focusloop("sessions", "--data-dir", str(tmp_path))
     assert listed.returncode == 0
     assert session in listed.stdout
+    assert re.search(r"MB in all, \d+ MB are free", listed.stdout)
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,10 +18,11 @@ from session_files import chunks, spec
 from bci.errors import ConflictError, FocusloopError, SourceError
 from bci.files import read_recording
 from feedback.loop.trial_journal import KeptTrial
-from feedback.sessions.catalogue import Recording, Sessions, SessionsError
+from feedback.sessions.catalogue import Recording, Sessions, SessionsError, find_recording, read_sessions
 from feedback.sessions.database import DatabaseError, SessionDatabase
 from feedback.sessions.recorder import ParticipantRecorder
 from streaming.recording.file import RecordingError
+from streaming.recording.writer import DiskBudget
 
 FINISH_S = 10.0
 
@@ -39,6 +41,22 @@ def opened(
         yield sessions
     finally:
         sessions.close(FINISH_S)
+
+
+mounted_by_root = pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="a small file system is mounted by root"
+)
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def begun(sessions: Sessions, participant: str = "p01") -> ParticipantRecorder:
@@ -228,23 +246,48 @@ def test_a_session_that_the_database_does_not_take_leaves_no_file(
         assert (row.state, row.problem) == ("recovered", "its end was not noted")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="a small file system is mounted by root")
-def test_on_a_small_file_system_everything_is_refused_in_a_sentence_and_goes_on_with_space(tmp_path: Path) -> None:
-    import subprocess
+def test_reading_the_list_changes_no_file(tmp_path: Path) -> None:
+    with opened(tmp_path) as sessions:
+        row = sessions.finish(begun(sessions), FINISH_S)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert [one.id for one in read_sessions(tmp_path)] == [row.id]
+    assert {path: path.read_bytes() for path in before} == before
+    (tmp_path / "sessions.db").write_bytes(b"")
+    assert read_sessions(tmp_path) == []
+    (tmp_path / "sessions.db").write_bytes(b"no database" * 100)
+    with pytest.raises(DatabaseError, match="cannot be read: file is not a database; restore it"):
+        read_sessions(tmp_path)
 
+
+@mounted_by_root
+def test_what_was_recorded_is_listed_from_a_disk_that_takes_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with mounted(disk, "size=4m"):
+        with opened(disk / "data") as sessions:
+            sessions.budget = DiskBudget(sessions.folder, None, spare_bytes=0)
+            row = sessions.finish(begun(sessions), FINISH_S)
+            filler = disk / "filler"
+            filler.write_bytes(bytes(os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
+            assert [one.id for one in read_sessions(disk / "data")] == [row.id], "full, beside the service"
+        assert [one.id for one in read_sessions(disk / "data")] == [row.id], "full"
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert [one.id for one in read_sessions(disk / "data")] == [row.id], "read-only"
+        assert find_recording(row.id, disk / "data")[0].is_file()
+
+
+@mounted_by_root
+def test_on_a_small_file_system_everything_is_refused_in_a_sentence_and_goes_on_with_space(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("nothing may be mounted here")
     filler, said = small / "filler", list[str]()
-    try:
+    with mounted(small, "size=1m"):
         for spare in range(0, 400, 8):
             free = os.statvfs(small).f_bavail * os.statvfs(small).f_frsize
             filler.write_bytes(bytes(max(0, free - spare * 1024)))
             try:
                 with opened(small / f"data{spare}") as sessions:
-                    sessions.budget = type(sessions.budget)(sessions.folder, None, spare_bytes=0)
+                    sessions.budget = DiskBudget(sessions.folder, None, spare_bytes=0)
                     recorder = begun(sessions)
                     for chunk in chunks(40):
                         recorder.chunk(chunk)
@@ -264,8 +307,6 @@ def test_on_a_small_file_system_everything_is_refused_in_a_sentence_and_goes_on_
         assert said
         # SQLite says "I/O error" where there is no room for its index of what was written.
         assert [one for one in said if not re.search("full|No space|I/O error", one)] == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_nothing_that_ends_keeps_a_lock(tmp_path: Path) -> None:
