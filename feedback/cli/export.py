@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from feedback.cli.options import ending_as_an_error
 from feedback.cli.progress import progress_bar
 from feedback.export import FORMATS
 
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     data_dir = read_config(None, {"data_dir": args.data_dir}).service.data_dir
     session = RecordedSession(find_recording(args.session, data_dir)[0])
-    with progress_bar("exporting") as show:
+    with ending_as_an_error(), progress_bar("exporting") as show:
         done = export(
             session,
             exporter_of(args.to),

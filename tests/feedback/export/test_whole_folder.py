@@ -18,8 +18,9 @@ from feedback.export.folder import ABOUT, ExportError, whole_folder
 HELD = """
 import sys
 from pathlib import Path
+from feedback.cli.options import ending_as_an_error
 from feedback.export.folder import whole_folder
-with whole_folder(Path(sys.argv[1]), overwrite=False) as folder:
+with ending_as_an_error(), whole_folder(Path(sys.argv[1]), overwrite=False) as folder:
     (folder / "half").write_text("half")
     print("writing", flush=True)
     sys.stdin.read()
@@ -39,9 +40,12 @@ class Writing:
         assert self._process.stdout.readline() == b"writing\n"
         return self
 
+    def end(self, number: signal.Signals) -> int:
+        self._process.send_signal(number)
+        return self._process.wait()
+
     def kill(self) -> None:
-        self._process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
-        self._process.wait()
+        self.end(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
 
     def __exit__(self, *_: object) -> None:
         self.kill()
@@ -59,6 +63,15 @@ def test_what_a_killed_export_left_is_removed_by_the_next_one(tmp_path: Path) ->
     assert len(list(out.iterdir())) == 1
     exported(path, "csv", out / "second")
     assert [p.name for p in out.iterdir()] == ["second"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without a word")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_an_export_that_is_asked_to_end_leaves_nothing(tmp_path: Path, name: str) -> None:
+    number = signal.Signals[name]
+    with Writing(tmp_path / "out" / "first") as writing:
+        assert writing.end(number) == 128 + number
+        assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_is_still_being_written_stays(tmp_path: Path) -> None:
