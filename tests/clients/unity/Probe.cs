@@ -39,7 +39,8 @@ static class Probe
         loop.OnDenied += reason => { denied = true; Console.WriteLine("denied " + reason); };
         for (int n = 0; n < left; n++) loop.Trial(true, 500);
         var end = DateTime.UtcNow.AddSeconds(60);
-        while (DateTime.UtcNow < end && !denied && (followed < left || loop.NewestFocus() == null))
+        // A level does not wait for the acknowledgement of its trial: that comes when the trial is on disk.
+        while (DateTime.UtcNow < end && !denied && (followed < left || loop.Unacknowledged > 0 || loop.NewestFocus() == null))
         {
             loop.Pump();
             Thread.Sleep(16);
