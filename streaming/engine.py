@@ -14,6 +14,7 @@ from bci.clock import lsl_now_s
 from bci.errors import ConflictError, FocusloopError, NoSuchStreamError
 from bci.source import Source
 from bci.types import Chunk, SourceState
+from streaming.batching import rest_s
 from streaming.defects import Place, Report, report_nothing
 from streaming.lane import Due, Lane, LaneStats, PipelineFactory
 from streaming.mailbox import Box, Mailbox
@@ -24,15 +25,6 @@ log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005
 TICK_S = 0.25
-
-GATHER_FROM = 9
-"""Streams from which on the worker rests after each call of the sink, so that the next call takes several of them: a
-call costs as much as what it scores, and without the rest 64 streams keep a core busy with calls of one score each."""
-
-GATHER_S = 15e-6
-"""Length of that rest for each stream, s; at most `MAX_GATHER_S`."""
-
-MAX_GATHER_S = 4e-3
 
 
 class EngineSink(Protocol):
@@ -87,7 +79,7 @@ def _ignore(_stage: str, _seconds: float) -> None:
 
 
 class Engine:
-    """Streams from their sources to the sink, batched by load: at once where they are few, see `GATHER_FROM`.
+    """Streams from their sources to the sink, batched by load; many of them also by a rest (`streaming.batching`).
 
     Parameters
     ----------
@@ -279,8 +271,8 @@ class Engine:
                 # What fell due while those were processed goes into the same call; once, so that nothing waits.
                 self._process(self._mailbox.take(0.0), batch)
                 self._hand_on(batch)
-                if len(self._lanes) >= GATHER_FROM:
-                    time.sleep(min(MAX_GATHER_S, GATHER_S * len(self._lanes)))
+                if rest := rest_s(len(self._lanes)):
+                    time.sleep(rest)
             now_s = self._clock()
             if now_s >= next_tick_s:
                 next_tick_s = max(next_tick_s + TICK_S, now_s)
