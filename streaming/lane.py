@@ -113,6 +113,7 @@ class Lane:
         self._factory = factory
         self._demand = demand
         self._pipeline: PipelineLike | None = None
+        self._lost_before = 0
         self._spec: StreamSpec | None = None
         self._heard_s: float | None = None
         self._said: StreamStatus | None = None
@@ -140,6 +141,8 @@ class Lane:
             self.state, self.detail = "streaming", self.reader.source.status.detail
         pipeline = self._pipeline
         if pipeline is None or (chunk.spec is not self._spec and chunk.spec != self._spec):
+            if pipeline is not None:
+                self._lost_before += pipeline.timeline.lost_samples
             pipeline = self._pipeline = self._factory(chunk.spec)
         self._spec = chunk.spec
         frames = pipeline.process(chunk)
@@ -184,7 +187,7 @@ class Lane:
     def _snapshot(self) -> StreamStatus:
         timeline = self._pipeline.timeline if self._pipeline is not None else None
         told = self.reader.source.status
-        lost = max(timeline.lost_samples if timeline else 0, told.lost_samples)
+        lost = max(self._lost_before + (timeline.lost_samples if timeline else 0), told.lost_samples)
         rate_hz = timeline.effective_rate_hz if timeline else None
         rate_hz = round(rate_hz, 2) if rate_hz is not None else None
         return StreamStatus(self.state, self.detail, rate_hz, lost, told.battery)

@@ -49,7 +49,7 @@ def recorded_material(
     progress("reading quality", 0.05)
     quality = _quality(session)
     trials, levels = _trials(session), _levels(session)
-    events, lost = _events(session)
+    events = _events(session)
     surveys = list(_surveys(session, progress))
     header = session.header
     return ReportMaterial(
@@ -64,7 +64,7 @@ def recorded_material(
         trials=trials,
         levels=levels,
         ages_ms=ages_ms,
-        lost=row.lost_samples if row is not None and row.state == "complete" else lost,
+        lost=row.lost_samples if row is not None and row.state == "complete" else session.lost_samples(),
     )
 
 
@@ -132,16 +132,12 @@ def _levels(session: RecordedSession) -> list[LevelChange]:
     ]
 
 
-def _events(session: RecordedSession) -> tuple[list[Event], int | None]:
-    """Give markers, states of the source, calibrations and pauses, and the samples that the source counted as lost."""
+def _events(session: RecordedSession) -> list[Event]:
+    """Give markers, states of the source, calibrations and pauses."""
     events = [Event(t, "marker", str(said.get("label"))) for t, said in session.messages(tracks.MARKERS)]
-    lost: int | None = None
     before: dict[str, str] = {}
     for stamp_s, said in session.each_message(tracks.SENT):
         kind = str(said.get("type"))
-        if kind == "status":
-            count = _number(said.get("lost_samples"))
-            lost = lost if count is None else max(lost or 0, round(count))
         if kind not in ("status", "calibration", "proposal"):
             continue
         text = ", ".join(str(said[name]) for name in ("state", "detail", "code", "text") if said.get(name))
@@ -151,7 +147,7 @@ def _events(session: RecordedSession) -> tuple[list[Event], int | None]:
     for stamp_s, said in session.each_message(tracks.SESSION):
         if said.get("type") == "paused":
             events.append(Event(stamp_s, "pause", "paused" if said.get("paused") else "goes on"))
-    return sorted(events, key=lambda event: event.at_s), lost
+    return sorted(events, key=lambda event: event.at_s)
 
 
 def _surveys(session: RecordedSession, progress: Progress) -> Iterator[Survey]:

@@ -219,7 +219,9 @@ class Sessions:
         return recovered(self.database, self.folder, row, self._trials_of)
 
     def refresh(self, recorders: Sequence[ParticipantRecorder]) -> None:
-        """Bring the database up to date about sessions that run. Blocks."""
+        """Bring the database, and the headers of the files, up to date about sessions that run. Blocks."""
+        for recorder in recorders:
+            recorder.tell_latency()
         self.database.update_sessions([recorder.row() for recorder in recorders])
 
     def disk(self) -> dict[str, int | None]:

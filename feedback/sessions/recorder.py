@@ -60,7 +60,7 @@ class ParticipantRecorder:
         self._row = row
         self._writer = writer
         self._ages = np.zeros(len(_AGE_EDGES_MS), np.uint32)
-        self._samples = self._lost = self._scores = self._valid = 0
+        self._samples = self._lost = self._lost_before = self._scores = self._valid = 0
         self._length = SignalLength()
         self._last_s = 0.0
         self._baseline: Baseline | None = None
@@ -113,6 +113,8 @@ class ParticipantRecorder:
         now_s
             LSL clock.
         """
+        if self.spec is None:
+            self._lost_before = int(about["lost_samples"])
         self.spec = spec
         self._row = replace(self._row, device=spec.device, origin=spec.origin)
         texts = {
@@ -166,7 +168,7 @@ class ParticipantRecorder:
         self._file.add(_OWN_TRACK.get(topic, "sent"), now_s if stamp_s is None else stamp_s, said)
 
     def lost(self, samples: int) -> None:
-        """Take the count of samples that never came."""
+        """Take the count of samples that never came since the stream was opened."""
         self._lost = samples
 
     # From any thread
@@ -180,17 +182,20 @@ class ParticipantRecorder:
             scores=self._scores,
             valid_scores=self._valid,
             samples=self._samples,
-            lost_samples=self._lost,
+            lost_samples=max(0, self._lost - self._lost_before),
             bytes=self._file.size,
         )
 
-    def latency_ms(self) -> tuple[float, float] | None:
-        """Give p50 and p95 of the age of scores when they were sent; None before there is one."""
-        total = int(self._ages.sum())
+    def tell_latency(self) -> tuple[float, float] | None:
+        """Write p50 and p95 of the age of scores when they were sent, ms, into the header; None before there is one."""
+        ages = self._ages.copy()  # the writer goes on counting
+        total = int(ages.sum())
         if not total:
             return None
-        reached = np.cumsum(self._ages)
+        reached = np.cumsum(ages)
         p50, p95 = _AGE_EDGES_MS[np.searchsorted(reached, [0.5 * total, 0.95 * total])].tolist()
+        self._file.set_field("latency_p50_ms", f"{p50:.2f}")
+        self._file.set_field("latency_p95_ms", f"{p95:.2f}")
         return p50, p95
 
     def finish(self, timeout_s: float) -> bool:
@@ -201,10 +206,8 @@ class ParticipantRecorder:
         TimeoutError
             If the disk does not answer in time.
         """
-        latency = self.latency_ms()
+        latency = self.tell_latency()
         if latency is not None:
-            for name, ms in zip(("latency_p50_ms", "latency_p95_ms"), latency, strict=True):
-                self._file.set_field(name, f"{ms:.2f}")
             summary = {"type": "latency", "p50_ms": latency[0], "p95_ms": latency[1], "scores": int(self._ages.sum())}
             self._note(summary, self._last_s)
         self._file.set_field("ended", datetime.now(UTC).isoformat(timespec="seconds"))

@@ -15,7 +15,7 @@ from feedback.sessions.database import SessionDatabase, SessionRow
 from streaming.recording.about import read_about
 from streaming.recording.reading import RecordedSession
 from streaming.recording.repair import Content, repair
-from streaming.recording.tracks import SENT, TRIALS
+from streaming.recording.tracks import TRIALS
 
 _OURS = "Focus-"
 
@@ -96,19 +96,13 @@ def _counted(path: Path, content: Content, row: SessionRow) -> SessionRow:
         problem=_joined(*problems),
         device=row.device or session.header.device or None,
         origin=row.origin or session.header.origin or None,
-        lost_samples=max(row.lost_samples, _lost(session)),
+        lost_samples=max(row.lost_samples, session.lost_samples() or 0),
         length_s=max((s.length.seconds for s in raw), default=0.0),
         scores=len(scores.stamps_s),
         valid_scores=int(scores.column("valid").sum()),
         samples=sum(s.samples for s in raw),
         bytes=path.stat().st_size,
     )
-
-
-def _lost(session: RecordedSession) -> int:
-    """Give the samples that the source counted as lost, as it last said."""
-    said = (message.get("lost_samples") for _, message in session.each_message(SENT) if message.get("type") == "status")
-    return max((count for count in said if isinstance(count, int)), default=0)
 
 
 def _row_of(path: Path) -> SessionRow | None:

@@ -28,7 +28,8 @@ class SessionHeader:
     montage
         Labels of the scored electrodes.
     latency_ms
-        p50 and p95 of the age of scores when they were sent; None before the session has ended.
+        p50 and p95 of the age of scores when they were sent, as last noted: each half minute, and at
+        the end; None before.
     versions
         Of the programs that made it.
     """

@@ -241,6 +241,16 @@ class RecordedSession:
             for place in (place for stream in self._of_kind(kind) for place in stream.places):
                 yield from _messages(_bytes(file, self.path, place), place.samples)
 
+    def lost_samples(self) -> int | None:
+        """Give the samples that were lost while it was recorded, by the statuses that were sent; None without any."""
+        said = (m.get("lost_samples") for _, m in self.each_message(tracks.SENT) if m.get("type") == "status")
+        counts = [count for count in said if isinstance(count, int)]
+        if not counts:
+            return None
+        opened = (m for _, m in self.each_message(tracks.SESSION) if m.get("type") == "opened")
+        before = next(opened, {}).get("lost_samples")
+        return max(0, max(counts) - (before if isinstance(before, int) else 0))
+
     def _of_kind(self, kind: str) -> list[StreamContent]:
         return [stream for stream in self._content.streams.values() if stream.kind == kind]
 

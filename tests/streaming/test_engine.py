@@ -84,6 +84,8 @@ def test_another_specification_gets_another_pipeline(rig: Rig) -> None:
     source.give(HOP, other)
     rig.sink.until(lambda: len(rig.sink.frames("p01")) == 2)
     assert made == [SPEC, other]
+    rig.at(102.0)
+    rig.sink.until(lambda: rig.sink.statuses[-1][1].lost_samples == 6)  # three of each
 
 
 def test_what_falls_due_while_the_worker_is_busy_goes_into_one_call() -> None:

@@ -22,6 +22,7 @@ from feedback.sessions.catalogue import Recording, Sessions, SessionsError, find
 from feedback.sessions.database import DatabaseError, SessionDatabase
 from feedback.sessions.recorder import ParticipantRecorder
 from streaming.recording.file import RecordingError
+from streaming.recording.reading import RecordedSession
 from streaming.recording.writer import DiskBudget
 
 FINISH_S = 10.0
@@ -102,7 +103,7 @@ def test_a_stream_that_came_late_changed_its_rate_and_never_sent(tmp_path: Path)
         late, never = begun(sessions), begun(sessions, "p02")
         for recorder in (late, never):
             recorder.sent("marker", {"label": "before the first sample", "t_lsl_s": 90.0}, 1, 90.0)
-            recorder.opened(spec(), {"state": "streaming"}, None, 95.0)
+            recorder.opened(spec(), {"lost_samples": 0}, None, 95.0)
         for chunk in (*chunks(50), *chunks(50, of=spec(rate_hz=500.0), start_s=200.0)):
             late.chunk(chunk)
         rows = [sessions.finish(recorder, FINISH_S) for recorder in (late, never)]
@@ -136,6 +137,29 @@ def test_a_clock_that_steps_back_by_an_hour_costs_no_sample_and_no_second(
     np.testing.assert_array_equal(read_recording(path.with_name(row.file)).stamps_s, stamps_s - stamps_s[0])
     with opened(tmp_path) as sessions:
         assert sessions.database.session(cut.session_id).length_s == pytest.approx(2 * each_s, abs=0.1)
+
+
+def test_each_recording_of_a_stream_counts_its_own_losses_and_says_its_latency_though_it_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = dict.fromkeys(("value", "steady", "relative", "raw", "confidence", "quality"), 0.5)
+    score |= {"valid": True, "reason": None, "calibrated": True, "t_lsl_s": 100.0, "age_ms": 3.0}
+    with opened(tmp_path) as sessions:
+        second = unserved(sessions, monkeypatch)
+        second.opened(spec(), {"lost_samples": 40}, None, 95.0)
+        for lost in (40, 47):
+            second.lost(lost)
+            second.sent("status", {"state": "streaming", "lost_samples": lost}, 1, 100.0)
+        second.score(score, 1, 100.0)
+        assert second.row().lost_samples == 7
+        second._file.write()
+        sessions.refresh([second])
+        path = killed(sessions, second)
+    with opened(tmp_path) as sessions:
+        assert sessions.database.session(second.session_id).lost_samples == 7
+    recorded = RecordedSession(path)
+    assert recorded.lost_samples() == 7
+    assert recorded.header.latency_ms == (pytest.approx(3.0, rel=0.02),) * 2
 
 
 def test_what_was_cut_off_is_recovered_once_with_the_acknowledged_trials_it_lacks(
