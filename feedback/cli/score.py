@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bci.errors import FileFormatError
-from feedback.cli.options import add_provider_option, mains
+from feedback.cli.options import add_provider_option, ending_as_an_error, mains
 from feedback.cli.progress import progress_bar
+from feedback.private_files import private_file
 
 if TYPE_CHECKING:
     from feedback.report.scored import ScoresSeen
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
     told: list[str] = []
-    with progress_bar("scoring") as show:
+    with ending_as_an_error(), progress_bar("scoring") as show:
 
         def advance(done_s: float) -> None:
             show("scoring", done_s / max(recording.duration_s, 1e-9))
@@ -145,7 +146,7 @@ def _number(value: float | None) -> str:
 
 @contextmanager
 def _output(path: Path | None) -> Generator[TextIO]:
-    """Write whole or not at all: the table appears under its name when it is complete.
+    """Write whole or not at all: the table appears under its name when it is complete, readable by its owner alone.
 
     A device or a pipe is written to as the rows come; a link stays one, and what it points to is replaced.
     """
@@ -158,13 +159,8 @@ def _output(path: Path | None) -> Generator[TextIO]:
             with target.open("w", newline="", encoding="utf-8") as stream:
                 yield stream
             return
-        part = target.with_name(target.name + ".part")
-        try:
-            with part.open("w", newline="", encoding="utf-8") as stream:
-                yield stream
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        with private_file(target) as stream:
+            yield stream
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}"
         raise FileFormatError(msg) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import os
 import secrets
 import socket
 import threading
@@ -13,13 +12,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from bci.errors import AccessError
+from feedback.private_files import write_private
 from feedback.service.protocol import TokenBucket
 from feedback.service.settings import ServiceError, ServiceSettings, is_loopback
 
@@ -86,21 +85,6 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    """Replace a file at once, readable by its owner only from its first byte on."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)  # a full disk does not fill up with halves
-        raise
-
-
 def operator_token(settings: ServiceSettings) -> str:
     """Give the operator's token: the explicit one, else the one kept in the data directory, made at first start.
 
@@ -113,14 +97,13 @@ def operator_token(settings: ServiceSettings) -> str:
         return settings.token
     path = settings.data_dir / "operator.token"
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.exists():
             path.chmod(0o600)
             kept = path.read_text(encoding="ascii").strip()
             if kept:
                 return kept
         made = secrets.token_urlsafe(32)
-        _write_private(path, made.encode("ascii") + b"\n")
+        write_private(path, f"{made}\n")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path}: the operator's token cannot be kept there ({error}); choose a folder of yours with --data-dir"
         raise ServiceError(msg) from error
@@ -233,8 +216,7 @@ class Access:
             alive[_digest(token)] = Principal(stream, expires)
             kept = [{"sha256": d, "stream": p.stream, "expires_unix_s": p.expires_unix_s} for d, p in alive.items()]
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _write_private(self._path, orjson.dumps(kept))
+                write_private(self._path, orjson.dumps(kept).decode())
             except OSError as error:
                 msg = f"{self._path}: the token cannot be written down ({error}); free some space or mend permissions"
                 raise ServiceError(msg) from error
