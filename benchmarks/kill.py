@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.children import Service, outlets, service
 from benchmarks.kill_client import Client, Heard
 from benchmarks.latency import read_log
-from benchmarks.outlets import eeg_like, first_row
+from benchmarks.outlets import lost_pushes
 from benchmarks.surroundings import find_models_dir, private_lsl_world
 from benchmarks.table import Row, Setting
 
@@ -32,12 +32,8 @@ STREAMS = ("p00", "p01", "p02")
 KINDS = {"focus": "Focus-Scores", "marker": "Markers", "quality": "Focus-Quality"}
 """Topics whose messages carry a number, and where a recording has them."""
 
-RATE_HZ = 250.0
 LONGEST_S = 4.0
 ALLOWED_S = 1.0
-PUSHED_SAMPLES = 10
-NEAR_PUSHES = 3
-"""The first sample of a recording is of one of so many pushes beside its stamp, which was smoothed on the way."""
 
 
 @dataclass(slots=True)
@@ -214,26 +210,7 @@ def _open(path: Path) -> dict[str, Any]:
 def _compare_samples(found: Found, content: dict[str, Any], heard: Heard, stream: int, pushed_s: np.ndarray) -> None:
     stamps_s = np.asarray(content["EEG"]["time_stamps"])
     found.miss("samples", heard.killed_s - float(stamps_s[-1]))
-    found.lost_pushes += _lost_pushes(np.asarray(content["EEG"]["time_series"]), stream, stamps_s[0], pushed_s)
-
-
-def _lost_pushes(values: np.ndarray, stream: int, first_s: float, pushed_s: np.ndarray) -> int:
-    """Count the pushes that an unbroken run of what the outlet sent, from the first sample on, has beyond these."""
-    sent = eeg_like(RATE_HZ, values.shape[1])
-    near = int(np.searchsorted(pushed_s, first_s))
-    turns = np.arange(max(0, near - NEAR_PUSHES), near + NEAR_PUSHES + len(values) // PUSHED_SAMPLES + 1)
-    expected = np.concatenate(
-        [
-            sent[at : at + PUSHED_SAMPLES]
-            for at in (first_row(int(turn), stream, PUSHED_SAMPLES, len(sent)) for turn in turns)
-        ]
-    )
-    begins = np.flatnonzero((expected[: 2 * NEAR_PUSHES * PUSHED_SAMPLES] == values[0]).all(axis=1))
-    if not len(begins):
-        return len(values) // PUSHED_SAMPLES
-    expected = expected[begins[0] : begins[0] + len(values)]
-    differs = (expected != values).any(axis=1)
-    return -(-int(differs.sum()) // PUSHED_SAMPLES)
+    found.lost_pushes += lost_pushes(np.asarray(content["EEG"]["time_series"]), stream, stamps_s[0], pushed_s)
 
 
 def _compare_messages(found: Found, content: dict[str, Any], heard: Heard, stream: str) -> None:

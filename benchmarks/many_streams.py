@@ -11,9 +11,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.children import Service, delivery, listen, outlets, service
 from benchmarks.latency import against_outlets, read_log
+from benchmarks.outlets import lost_pushes
 from benchmarks.table import Ages, Row, Setting
+from streaming.recording.reading import RecordedSession
 
 STREAMS = 64
 P99_MS = 20.0
@@ -45,7 +49,16 @@ def rows(setting: Setting) -> list[Row]:
             cpu_s, began_s = running.cpu_s(), time.monotonic()
             heard = listen(running.ws_url, seconds, names, core=0)
             share = (running.cpu_s() - cpu_s) / (time.monotonic() - began_s)
-        ages, raw = Ages.of(heard["age_ms"]), Ages.of(against_outlets(heard, read_log(log)))
+        pushed, lost, whole = read_log(log), 0, 0
+        for stream, name in enumerate(names):
+            (path,) = (folder / "data" / "sessions").glob(f"*-{name}-*.xdf")
+            recorded = RecordedSession(path)
+            whole += bool(recorded.header.ended)
+            (eeg,) = recorded.streams
+            chunks = list(eeg.chunks())
+            values = np.concatenate([chunk.data for chunk in chunks])
+            lost += lost_pushes(values, stream, float(chunks[0].timestamps_s[0]), pushed[stream])
+        ages, raw = Ages.of(heard["age_ms"]), Ages.of(against_outlets(heard, pushed))
     a_stream = (all_mib - one_mib) / (STREAMS - 1)
     pinned = "one core" if cores > 1 else "not pinned"
     told = f"against the outlets' own stamps {raw}; {delivery(heard)}; {STREAMS - 1} streams added in {added_s:.1f} s"
@@ -64,6 +77,13 @@ def rows(setting: Setting) -> list[Row]:
             f"{a_stream:.2f} MiB",
             f"{one_mib:.0f} MiB with one stream, {all_mib:.0f} MiB with {STREAMS}",
             a_stream <= STREAM_MIB,
+        ),
+        Row(
+            "the same, pushes that their recordings lack",
+            "0",
+            str(lost),
+            f"{whole} of {STREAMS} recordings complete",
+            lost == 0 and whole == STREAMS,
         ),
     ]
 

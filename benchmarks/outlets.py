@@ -18,6 +18,10 @@ import pylsl
 
 LABELS = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "O1", "O2")
 BUFFER_S = 64
+RATE_HZ = 250.0
+PUSHED_SAMPLES = 10
+NEAR_PUSHES = 3
+"""The first sample of a recording is of one of so many pushes beside its stamp, which was smoothed on the way."""
 
 
 def eeg_like(rate_hz: float, channels: int, seconds: int = BUFFER_S, seed: int = 1) -> np.ndarray:
@@ -46,6 +50,37 @@ def open_outlet(number: int, channels: int, rate_hz: float) -> pylsl.StreamOutle
 def first_row(turn: int, stream: int, size: int, rows: int) -> int:
     """Say with which row of the samples a push of a stream begins."""
     return ((turn + 37 * stream) * size) % (rows - size)
+
+
+def lost_pushes(values: np.ndarray, stream: int, first_s: float, pushed_s: np.ndarray) -> int:
+    """Count the pushes that an unbroken run of what the outlet sent, from the first sample on, has beyond these.
+
+    Parameters
+    ----------
+    values
+        What came of outlets that push `PUSHED_SAMPLES` at a time at `RATE_HZ`, (samples, channels).
+    stream
+        Number of the outlet.
+    first_s
+        Stamp of the first of them.
+    pushed_s
+        When the outlet pushed, by its log.
+    """
+    sent = eeg_like(RATE_HZ, values.shape[1])
+    near = int(np.searchsorted(pushed_s, first_s))
+    turns = np.arange(max(0, near - NEAR_PUSHES), near + NEAR_PUSHES + len(values) // PUSHED_SAMPLES + 1)
+    expected = np.concatenate(
+        [
+            sent[at : at + PUSHED_SAMPLES]
+            for at in (first_row(int(turn), stream, PUSHED_SAMPLES, len(sent)) for turn in turns)
+        ]
+    )
+    begins = np.flatnonzero((expected[: 2 * NEAR_PUSHES * PUSHED_SAMPLES] == values[0]).all(axis=1))
+    if not len(begins):
+        return len(values) // PUSHED_SAMPLES
+    expected = expected[begins[0] : begins[0] + len(values)]
+    differs = (expected != values).any(axis=1)
+    return -(-int(differs.sum()) // PUSHED_SAMPLES)
 
 
 def main() -> None:
