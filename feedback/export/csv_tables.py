@@ -15,6 +15,10 @@ _NUMBERS_ONLY = ("scores",)
 """Tables without anybody's text: ASCII, so they need no mark of their encoding."""
 
 
+SHEET_ROWS = 1_048_576
+"""Of a sheet of Excel and LibreOffice, the names of the columns included."""
+
+
 class CsvExporter:
     """One file a table. Those with texts begin with a byte order mark: without it Excel takes them for ANSI."""
 
@@ -26,17 +30,26 @@ class CsvExporter:
             encoding = "utf-8" if table.name in _NUMBERS_ONLY else "utf-8-sig"
             path = folder / f"{material.identity.name}_{table.name}.csv"
             with path.open("w", encoding=encoding, errors="replace", newline="") as file:
-                write_table(table, file)
+                n_rows = write_table(table, file)
+            if n_rows >= SHEET_ROWS:
+                material.note(
+                    f"{table.name}.csv has {n_rows} rows, Excel and LibreOffice show the first {SHEET_ROWS - 1}; R and "
+                    "pandas read them all"
+                )
             show("writing", done / 3)
         material.note("csv does not hold the signal; bids, fif, edf and parquet do")
         material.note("trials.csv and events.csv begin with a byte order mark: R: fileEncoding = 'UTF-8-BOM'")
 
 
-def write_table(table: Table, file: TextIO) -> None:
-    """Write the rows: decimal points, TRUE and FALSE, empty where there is nothing."""
+def write_table(table: Table, file: TextIO) -> int:
+    """Write the rows, and say how many: decimal points, TRUE and FALSE, empty where there is nothing."""
     rows = csv.writer(file, lineterminator="\r\n")
     rows.writerow(table.columns)
-    rows.writerows(_cells(row) for row in table.rows)
+    n_rows = 0
+    for row in table.rows:
+        rows.writerow(_cells(row))
+        n_rows += 1
+    return n_rows
 
 
 def _cells(row: Iterable[Any]) -> list[str]:
