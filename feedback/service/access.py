@@ -98,7 +98,8 @@ def operator_token(settings: ServiceSettings) -> str:
     path = settings.data_dir / "operator.token"
     try:
         if path.exists():
-            path.chmod(0o600)
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o600)  # not always: a read-only disk refuses it
             kept = path.read_text(encoding="ascii").strip()
             if kept:
                 return kept

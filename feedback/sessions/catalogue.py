@@ -157,7 +157,7 @@ class Sessions:
         rows = [self._recovered(row) for row in self.database.sessions(state="recording")]
         rows += found_again(self.database, self.folder, self._trials_of)
         for row in rows:
-            log.warning("session %s was interrupted: %s", row.id, row.problem)
+            log.warning("session %s was recovered: %s", row.id, row.problem)
         return rows
 
     def begin(self, participant: str, sources: Sequence[str], model: str) -> ParticipantRecorder:

@@ -292,9 +292,10 @@ def choose_session(session_id: str, rows: Sequence[SessionRow]) -> SessionRow:
     found = [row for row in rows if row.id == session_id] or [row for row in rows if row.id.startswith(session_id)]
     if len(found) == 1 and session_id:
         return found[0]
-    listed = ", ".join(row.id for row in (found or rows)[:5]) or "none"
+    listed = ", ".join(row.id for row in (found or rows)[:5])
     what = f"{len(found)} sessions begin with '{session_id}'" if found else f"no session '{session_id}'"
-    msg = f"{what}; the newest are {listed} (see `focusloop sessions`)"
+    there = f"the newest are {listed} (see `focusloop sessions`)" if listed else "nothing was recorded there yet"
+    msg = f"{what}; {there}"
     raise NoSuchSessionError(msg)
 
 

@@ -54,7 +54,7 @@ def test_the_conversation_without_a_network_keeps_its_promises() -> None:
     command = [NODE, scenarios, (JS / "lib" / "focusloop.js").as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("held: ") == 8
+    assert done.stdout.count("held: ") == 9
 
 
 def test_closing_ends_with_the_services_answer_while_scores_flow(serve: Serve, tmp_path: Path) -> None:

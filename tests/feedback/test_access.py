@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -49,6 +51,18 @@ def test_a_token_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -
     (tmp_path / "operator.token").chmod(0o644)
     assert operator_token(ServiceSettings(data_dir=tmp_path)) == "kept"
     assert mode(tmp_path / "operator.token") == 0o600
+
+
+def test_a_kept_token_opens_the_service_from_a_disk_that_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = operator_token(ServiceSettings(data_dir=tmp_path))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    assert operator_token(ServiceSettings(data_dir=tmp_path)) == kept
 
 
 def test_a_data_directory_that_cannot_be_used_says_so(tmp_path: Path) -> None:

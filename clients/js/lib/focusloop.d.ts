@@ -227,8 +227,11 @@ export declare class FocusLoop {
     drop(trial: number): void;
     /** Say that something happened, now; everyone who listens to `marker` hears it. Not sent again if it is lost. */
     marker(label: string, stream?: string): void;
-    /** Resolves once every trial is acknowledged; rejects where trials are owed and the service does not let this client in. */
-    settle(): Promise<void>;
+    /**
+     * Resolves to true once every trial is acknowledged, to false where time ran out or the client was closed; rejects where
+     * trials are owed and the service does not let this client in.
+     */
+    settle(timeout_ms?: number): Promise<boolean>;
     close(): void;
 }
 export {};

@@ -123,13 +123,19 @@ export class FocusLoop {
         if (this.#ready)
             this.#say({ type: "marker", stream: name, label, t_client_ms: performance.now() });
     }
-    /** Resolves once every trial is acknowledged; rejects where trials are owed and the service does not let this client in. */
-    settle() {
+    /**
+     * Resolves to true once every trial is acknowledged, to false where time ran out or the client was closed; rejects where
+     * trials are owed and the service does not let this client in.
+     */
+    settle(timeout_ms = Infinity) {
         if (!this.#unacknowledged.size)
-            return Promise.resolve();
+            return Promise.resolve(true);
         if (this.#denied)
             return Promise.reject(this.#denial(this.#denied));
-        return new Promise((resolve, reject) => this.#settling.add({ resolve, reject }));
+        if (this.#closed)
+            return Promise.resolve(false);
+        const until = performance.now() + timeout_ms;
+        return new Promise((resolve, reject) => this.#settling.add({ until, resolve, reject }));
     }
     close() {
         this.#closed = true;
@@ -137,6 +143,7 @@ export class FocusLoop {
         clearTimeout(this.#retry);
         this.#ready = this.#clocked = false;
         this.#socket?.close(1000);
+        this.#settle();
     }
     #of(stream) {
         return stream ?? this.#options.stream ?? (this.#streams.length === 1 ? this.#streams[0] : "");
@@ -214,11 +221,13 @@ export class FocusLoop {
         this.#settle();
     }
     #settle() {
-        if (this.#unacknowledged.size)
-            return;
-        for (const { resolve } of this.#settling)
-            resolve();
-        this.#settling.clear();
+        const all = !this.#unacknowledged.size, now = performance.now();
+        for (const one of this.#settling) {
+            if (!all && !this.#closed && now < one.until)
+                continue;
+            this.#settling.delete(one);
+            one.resolve(all);
+        }
     }
     #acknowledged(key) {
         const stream = this.#unacknowledged.get(key)?.stream;
@@ -289,6 +298,7 @@ export class FocusLoop {
         }
     }
     #tick() {
+        this.#settle();
         if (!this.#ready)
             return;
         const now = performance.now();

@@ -186,7 +186,7 @@ export class FocusLoop {
   readonly #seen = new Map<string, Map<string, number>>();
   readonly #focus = new Map<string, { message: Focus; at: number }>();
   readonly #difficulty = new Map<string, Difficulty>();
-  readonly #settling = new Set<{ resolve: () => void; reject: (error: Error) => void }>();
+  readonly #settling = new Set<{ until: number; resolve: (all: boolean) => void; reject: (error: Error) => void }>();
   readonly #missing = new Set<string>();
   readonly #unheard = new Map<number, Topic[]>();
   #streams: string[] = [];
@@ -281,11 +281,16 @@ export class FocusLoop {
     if (this.#ready) this.#say({ type: "marker", stream: name, label, t_client_ms: performance.now() });
   }
 
-  /** Resolves once every trial is acknowledged; rejects where trials are owed and the service does not let this client in. */
-  settle(): Promise<void> {
-    if (!this.#unacknowledged.size) return Promise.resolve();
+  /**
+   * Resolves to true once every trial is acknowledged, to false where time ran out or the client was closed; rejects where
+   * trials are owed and the service does not let this client in.
+   */
+  settle(timeout_ms = Infinity): Promise<boolean> {
+    if (!this.#unacknowledged.size) return Promise.resolve(true);
     if (this.#denied) return Promise.reject(this.#denial(this.#denied));
-    return new Promise((resolve, reject) => this.#settling.add({ resolve, reject }));
+    if (this.#closed) return Promise.resolve(false);
+    const until = performance.now() + timeout_ms;
+    return new Promise((resolve, reject) => this.#settling.add({ until, resolve, reject }));
   }
 
   close(): void {
@@ -294,6 +299,7 @@ export class FocusLoop {
     clearTimeout(this.#retry);
     this.#ready = this.#clocked = false;
     this.#socket?.close(1000);
+    this.#settle();
   }
 
   #of(stream?: string): string {
@@ -366,9 +372,12 @@ export class FocusLoop {
   }
 
   #settle(): void {
-    if (this.#unacknowledged.size) return;
-    for (const { resolve } of this.#settling) resolve();
-    this.#settling.clear();
+    const all = !this.#unacknowledged.size, now = performance.now();
+    for (const one of this.#settling) {
+      if (!all && !this.#closed && now < one.until) continue;
+      this.#settling.delete(one);
+      one.resolve(all);
+    }
   }
 
   #acknowledged(key: string): void {
@@ -438,6 +447,7 @@ export class FocusLoop {
   }
 
   #tick(): void {
+    this.#settle();
     if (!this.#ready) return;
     const now = performance.now();
     if (now >= this.#pingDue && (this.#pongs >= this.#pings || now >= this.#pingDue + PONG_PATIENCE_MS)) {

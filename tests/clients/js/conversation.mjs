@@ -143,6 +143,24 @@ const scenarios = {
     assert.equal(loop.unacknowledged, 1);
   },
 
+  async "who waits for acknowledgements is told when all came, when time ran out, and when the client was closed"() {
+    const loop = new FocusLoop({ url: "ws://x", stream: "p01" });
+    assert.equal(await loop.settle(), true);
+    loop.trial({ correct: true });
+    const patient = loop.settle(), hasty = loop.settle(1000);
+    pass(999);
+    assert.equal(await Promise.race([hasty, "still waits"]), "still waits");
+    pass(1);
+    assert.equal(await hasty, false);
+    acknowledged(loop, 1);
+    assert.equal(await patient, true);
+    loop.trial({ correct: true });
+    const left = loop.settle();
+    loop.close();
+    assert.equal(await left, false);
+    assert.equal(await loop.settle(), false);
+  },
+
   "what is no number is not kept"() {
     const loop = new FocusLoop({ url: "ws://x", stream: "p01" });
     assert.throws(() => loop.trial({ correct: true, rt_ms: NaN }), /rt_ms: expected a finite number/);
