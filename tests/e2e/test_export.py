@@ -42,5 +42,5 @@ def test_a_session_is_exported_while_it_runs_and_after_it_has_ended(tmp_path: Pa
 def test_an_unknown_session_is_one_sentence(tmp_path: Path) -> None:
     done = run_focusloop("export", "tomorrow", "--to", "csv", "--data-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert "no session 'tomorrow'; the newest are none" in done.stderr
+    assert "no session 'tomorrow'; nothing was recorded there yet" in done.stderr
     assert "Traceback" not in done.stderr
