@@ -22,6 +22,7 @@ HEAD = "0001"
 """The revision that this version works with."""
 
 MOVE_AWAY = "restore it, or move it away: recordings are found again"
+_TAKES_NOTHING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 State = Literal["recording", "complete", "recovered"]
@@ -263,12 +264,11 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=10.0)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:  # its log of writes cannot be made there, so nobody writes
+    except sqlite3.Error as error:
         connection.close()
-        return sqlite3.connect(f"{uri}?immutable=1", uri=True)
-    except sqlite3.Error:
-        connection.close()
-        raise
+        if error.sqlite_errorcode & 0xFF not in _TAKES_NOTHING:  # of an extended code the lowest byte says the kind
+            raise
+        return sqlite3.connect(f"{uri}?immutable=1", uri=True)  # its log of writes cannot be made, so nobody writes
     return connection
 
 
