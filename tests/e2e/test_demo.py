@@ -180,19 +180,46 @@ def test_sigterm_to_demo_py_ends_all_that_it_started(tmp_path: Path, installed: 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM to send")
-def test_sigterm_while_demo_py_installs_ends_the_installer(tmp_path: Path, installed: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("too_early", [False, True], ids=["while it installs", "while it starts the installer"])
+def test_a_signal_while_demo_py_installs_ends_the_installer(
+    tmp_path: Path, installed: Path, number: int, code: int, too_early: bool
+) -> None:
     (installed / "installed-base.txt").unlink()
+    (installed / "bin" / "pip").touch()
     pip = installed / "bin" / "python"
-    pip.write_text("#!/bin/sh\necho installing >&2\nsleep 600 & sleep 600\n")
+    pip.write_text("#!/bin/sh\nsleep 600 &\necho installing >&2\nsleep 600\n")
     pip.chmod(0o755)
-    with demo(tmp_path / "data", (str(ROOT / "demo.py"),), VENV=str(installed)) as running:
-        running.until("installing")
-        family = psutil.Process(running.process.pid).children(recursive=True)
-        assert family
-        running.process.terminate()
-        assert running.ended() == 143
+    script = ROOT / "demo.py"
+    if too_early:
+        script = tmp_path / "signalled.py"
+        script.write_text(SIGNALLED.format(root=str(ROOT), number=int(number)), "utf-8")
+    with demo(tmp_path / "data", (str(script),), VENV=str(installed)) as running:
+        family = []
+        if not too_early:
+            running.until("installing")
+            family = psutil.Process(running.process.pid).children(recursive=True)
+            assert family
+            running.process.send_signal(number)
+        assert running.ended() == code  # its stderr has ended, too: nobody is left who holds it
         _, alive = psutil.wait_procs(family, timeout=5.0)
         assert alive == []
+
+
+SIGNALLED = """
+import signal, subprocess, sys
+sys.path.insert(0, {root!r})
+import demo
+
+class Signalled(subprocess.Popen):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        signal.raise_signal({number})
+
+subprocess.Popen = Signalled
+sys.exit(demo.main())
+"""
+"""`demo.py` to which a signal comes while it starts the installer, before it could know of it."""
 
 
 def test_against_its_own_rest_the_demos_participant_rises_and_falls_and_rises(tmp_path: Path) -> None:
