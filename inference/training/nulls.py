@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from bci.files.reading import read_recording
 from inference.eyes import AlphaIndex, contradicts
+from inference.personal.cross_validation import areas
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, MODEL_BANDS, FrameSeries, Person, segments_of
 from inference.training.evaluate import STEP_FRAMES
@@ -93,8 +93,8 @@ def logits_of(networks: Sequence[Fitted], windows: Windows) -> Values:
 
 
 def _auc(negative: Values, positive: Values) -> float:
-    label = np.r_[np.zeros(len(negative)), np.ones(len(positive))]
-    return float(roc_auc_score(label, np.r_[negative, positive]))
+    label = np.r_[-np.ones(len(negative)), np.ones(len(positive))]
+    return float(areas(np.r_[negative, positive][None], label[None])[0])
 
 
 def _stretch(series: FrameSeries, reference: NDArray[np.float32], start: int, stop: int) -> Windows:
