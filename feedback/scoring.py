@@ -272,7 +272,7 @@ class ScoringSink:
         score = person.silence(now_s)
         if score is None:
             return
-        self._send_score(person, score)
+        self._send_score(person, score, now_s)
         if self._explanation_wanted(person, now_s):
             self._explain(person, score)
         if self.hub is not None:
@@ -305,7 +305,7 @@ class ScoringSink:
             score = due.scorer.refuse(due, "paused" if person.paused else "stale")
         person.scored_frames += 1
         person.valid_frames += score.valid
-        self._send_score(person, score)
+        self._send_score(person, score, now_s)
         run, hub = person.calibration, self.hub
         if run is not None and not run.end_told:
             changed = run.step(due, score, time.time())
@@ -320,16 +320,15 @@ class ScoringSink:
                 self.publish(person.id, "bands", bands_fields(due.frame, labels, SCHEMA, self._anchor))
         return score
 
-    def _send_score(self, person: Participant, score: FocusScore) -> None:
-        begun = time.perf_counter()
-        now_s = lsl_now_s()
+    def _send_score(self, person: Participant, score: FocusScore, now_s: float) -> None:
         fields = focus_fields(score, person.origin, self._anchor, now_s, recorded=person.recorded)
         seq = self.publish(person.id, "focus", fields, wake=False)
         if person.recorder is not None:
             person.recorder.score(fields, seq, now_s)
-        self._metrics.observe("publish", time.perf_counter() - begun)
+        sent_s = lsl_now_s()
+        self._metrics.observe("publish", sent_s - now_s)
         if score.end_s is not None and person.status.state == "streaming":
-            self._metrics.observe("total", lsl_now_s() - score.end_s)
+            self._metrics.observe("total", sent_s - score.end_s)
         self._metrics.count_score(person.id, score.valid)
         for outlet in self._outlets:
             outlet.on_score(person.id, fields)

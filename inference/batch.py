@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from inference.scorer import Due
 from inference.session import MAX_BATCH, FocusSession, channel_bucket
 from inference.types import FocusScore
@@ -88,20 +90,21 @@ class BatchScorer:
 
     def _run(self, dues: Sequence[Due], positions: Sequence[int], bucket: int, answers: dict[int, Answer]) -> None:
         x, where, mask = self.session.inputs(len(positions), bucket)
-        mask[:] = True
         for row, position in enumerate(positions):
             due = dues[position]
             assert due.x is not None  # noqa: S101 - only windows with x are grouped
             channels = due.x.shape[0]
             x[row, :channels] = due.x
-            x[row, channels:] = 0.0
             where[row, :channels] = due.scorer.positions_m
-            where[row, channels:] = 0.0
-            mask[row, :channels] = ~due.window.usable
+            np.logical_not(due.window.usable, out=mask[row, :channels])
+            if channels < bucket:
+                x[row, channels:] = 0.0
+                where[row, channels:] = 0.0
+                mask[row, channels:] = True
         output = self.session.run(x, where, mask)
         self.calls += 1
-        for row, position in enumerate(positions):
-            answers[position] = (float(output.logit[row]), float(output.spread[row]), float(output.ood[row]))
+        said = zip(output.logit.tolist(), output.spread.tolist(), output.ood.tolist(), strict=True)
+        answers.update(zip(positions, said, strict=True))
 
 
 def _conclude(due: Due, answer: Answer | None) -> FocusScore:

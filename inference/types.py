@@ -52,7 +52,7 @@ class CertificateFigures:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for each score, and that would take four times as long
 class FocusScore:
     """One focus score of one participant: an estimate of engagement as the training data defined it, no diagnosis.
 

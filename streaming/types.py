@@ -33,7 +33,7 @@ class Flag(IntFlag):
     """Samples of the token never came."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for each score, and that would take four times as long
 class FeatureFrame:
     """Log band powers of the token (the last `token_s` seconds) that ends at a hop.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +10,7 @@ import pylsl
 from numpy.typing import NDArray
 from pylsl.util import handle_error
 
+from bci.lsl.quick import pull_chunk
 from bci.types import Timestamps
 
 
@@ -38,13 +38,16 @@ class PreallocatedInlet(pylsl.StreamInlet):
         self._row_bytes = self.samples.strides[0]
         self._sample_address = self.samples.ctypes.data
         self._stamp_address = self.stamps_s.ctypes.data
-        self._pull = cast("Callable[..., int]", self.do_pull_chunk)  # of the stream's own number format
+        name: str = cast("Any", self.do_pull_chunk).__name__  # of the stream's own number format
+        self._take, self._wait = pull_chunk(name, waits=False), pull_chunk(name, waits=True)
         self._error = ctypes.c_int()
+        self._error_at = ctypes.byref(self._error)
 
     def pull_into(self, first: int, n: int, timeout_s: float) -> int:
         """Wait for `n` samples and put them into the rows from `first` on.
 
-        The wait is liblsl's own, in C++ and without the GIL: it wakes per sample, Python once.
+        The wait is liblsl's own, in C++ and without the GIL: it wakes per sample, Python once. What is there already
+        (a timeout of 0.0) is taken with the GIL held.
 
         Returns
         -------
@@ -56,14 +59,14 @@ class PreallocatedInlet(pylsl.StreamInlet):
         pylsl.util.LostError
             If the outlet is gone and has no source_id by which it could be found again.
         """
-        values = self._pull(
+        values = (self._wait if timeout_s else self._take)(
             self.obj,
-            ctypes.c_void_p(self._sample_address + first * self._row_bytes),
-            ctypes.c_void_p(self._stamp_address + first * 8),
-            ctypes.c_size_t(n * self.channel_count),
-            ctypes.c_size_t(n),
-            ctypes.c_double(timeout_s),
-            ctypes.byref(self._error),
+            self._sample_address + first * self._row_bytes,
+            self._stamp_address + first * 8,
+            n * self.channel_count,
+            n,
+            timeout_s,
+            self._error_at,
         )
         if self._error.value:
             handle_error(self._error)

@@ -13,6 +13,16 @@ from collections.abc import Callable
 from pylsl import StreamOutlet
 from pylsl.lib import lib
 
+_PULL = (
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_size_t,
+    ctypes.c_double,
+    ctypes.POINTER(ctypes.c_int),
+)
+
 
 @functools.cache
 def _holding_gil() -> ctypes.PyDLL:
@@ -36,3 +46,19 @@ def _have_consumers() -> Callable[[ctypes.c_void_p], int]:
 def has_consumers(outlet: StreamOutlet) -> bool:
     """Say whether anybody is connected to an outlet (`lsl_have_consumers`)."""
     return bool(_have_consumers()(outlet.obj))
+
+
+@functools.cache
+def pull_chunk(name: str, *, waits: bool) -> Callable[..., int]:
+    """Give a function of the family `lsl_pull_chunk_*`, which takes plain numbers for its pointers.
+
+    Parameters
+    ----------
+    name
+        In liblsl; each number format has its own.
+    waits
+        True for one that lets the GIL go while it waits; False for one to be called with a timeout of 0.0.
+    """
+    function = getattr(ctypes.CDLL(lib._name) if waits else _holding_gil(), name)  # noqa: SLF001 - as above
+    function.restype, function.argtypes = ctypes.c_long, _PULL
+    return function

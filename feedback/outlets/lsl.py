@@ -24,6 +24,9 @@ class LslOutlets:
     """
 
     def __init__(self, rate_hz: float = 25.0) -> None:
+        from bci.lsl.quick import has_consumers
+
+        self._has_consumers = has_consumers
         self._rate_hz = rate_hz
         self._outlets: dict[str, StreamOutlet] = {}
         self._lock = threading.Lock()
@@ -48,10 +51,8 @@ class LslOutlets:
         Silence is told too: the score of a stale stream has `valid` 0 and NaN in front of it. Before the device has
         said what it is there is no outlet yet, for its description names origin and model.
         """
-        from bci.lsl.quick import has_consumers
-
         outlet = self._outlets.get(stream)
-        if outlet is None or not has_consumers(outlet):
+        if outlet is None or not self._has_consumers(outlet):
             return  # liblsl keeps nothing for who comes later, and to push is dearer than to ask
         stamp_s = score["t_lsl_s"]
         sample = [

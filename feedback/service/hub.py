@@ -104,8 +104,8 @@ class Hub:
         with self._lock:
             ring = self._rings.get(key) or self._new_ring(key)
             seq = ring.last_seq + 1
-            head = {"type": topic, "stream": stream, "epoch": self.epoch, "seq": seq}
-            frame = text_frame(orjson.dumps({**head, **fields}, option=_OPTIONS))
+            told = {"type": topic, "stream": stream, "epoch": self.epoch, "seq": seq, **fields}
+            frame = text_frame(orjson.dumps(told, option=_OPTIONS))
             message = Message(seq, self.clock(), frame)
             ring.append(message)
             self.counters.published += 1

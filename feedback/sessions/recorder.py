@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from streaming.types import FeatureFrame
 
 SCORES_HZ = 25.0
 _REASON_NUMBERS = {reason: float(number) for number, reason in enumerate(REASONS)}
-_AGE_EDGES_MS = np.geomspace(0.01, 10_000.0, 700)
+_AGE_EDGES_MS: list[float] = np.geomspace(0.01, 10_000.0, 700).tolist()
 """Of the bins in which ages are counted, 2 % wide each: a session of hours costs as little as one of seconds."""
 
 _LEFT_OUT = frozenset({"raw", "spectrum"})
@@ -59,7 +61,7 @@ class ParticipantRecorder:
     def __init__(self, row: SessionRow, new_file: NewFile, writer: RecordingWriter) -> None:
         self._row = row
         self._writer = writer
-        self._ages = np.zeros(len(_AGE_EDGES_MS), np.uint32)
+        self._ages = [0] * len(_AGE_EDGES_MS)
         self._samples = self._lost = self._lost_before = self._scores = self._valid = 0
         self._length = SignalLength()
         self._last_s = 0.0
@@ -189,11 +191,11 @@ class ParticipantRecorder:
     def tell_latency(self) -> tuple[float, float] | None:
         """Write p50 and p95 of the age of scores when they were sent, ms, into the header; None before there is one."""
         ages = self._ages.copy()  # the writer goes on counting
-        total = int(ages.sum())
+        total = sum(ages)
         if not total:
             return None
-        reached = np.cumsum(ages)
-        p50, p95 = _AGE_EDGES_MS[np.searchsorted(reached, [0.5 * total, 0.95 * total])].tolist()
+        reached = list(accumulate(ages))
+        p50, p95 = (_AGE_EDGES_MS[bisect_left(reached, share * total)] for share in (0.5, 0.95))
         self._file.set_field("latency_p50_ms", f"{p50:.2f}")
         self._file.set_field("latency_p95_ms", f"{p95:.2f}")
         return p50, p95
@@ -208,7 +210,7 @@ class ParticipantRecorder:
         """
         latency = self.tell_latency()
         if latency is not None:
-            summary = {"type": "latency", "p50_ms": latency[0], "p95_ms": latency[1], "scores": int(self._ages.sum())}
+            summary = {"type": "latency", "p50_ms": latency[0], "p95_ms": latency[1], "scores": sum(self._ages)}
             self._note(summary, self._last_s)
         self._file.set_field("ended", datetime.now(UTC).isoformat(timespec="seconds"))
         return self._writer.finish(self._file).result(timeout_s)
@@ -241,7 +243,7 @@ class ParticipantRecorder:
         fields, seq, sent_lsl_s = left
         age_ms = fields["age_ms"]
         if age_ms is not None and fields["reason"] != "stale":
-            self._ages[min(len(self._ages) - 1, int(np.searchsorted(_AGE_EDGES_MS, age_ms)))] += 1
+            self._ages[min(len(self._ages) - 1, bisect_left(_AGE_EDGES_MS, age_ms))] += 1
         reason = fields["reason"]
         return (
             *(_number(fields[name]) for name in ("value", "steady", "relative", "raw")),

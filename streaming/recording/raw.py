@@ -93,17 +93,17 @@ class RawStream:
             How many samples the clock's stream got.
         """
         content: list[bytes] = []
-        owns: list[Timestamps] = []
-        runs: list[Run] = []
         for chunk in chunks:
-            own_s = self._own_stamps(chunk)
-            owns.append(own_s)
             clock = chunk.clock
             if clock is not None and clock.measured is not None and clock.measured != self._measured:
                 self._measured = clock.measured
                 content.append(xdf.clock_offset(self.stream_id, *clock.measured))
-            _add_runs(runs, own_s, chunk)
-        stamps_s = np.concatenate(owns)
+        stamps_s = np.concatenate(
+            [chunk.timestamps_s if chunk.clock is None else chunk.clock.stamps_s for chunk in chunks]
+        )
+        if not np.isfinite(stamps_s).all():
+            stamps_s = np.concatenate([_finite_stamps(chunk) for chunk in chunks])
+        runs = _runs(stamps_s, chunks)
         rows = np.array([run[:3] for run in runs], np.float64)
         content += (
             xdf.samples(self.clock_id, "double64", np.array([run[3] for run in runs]), rows),
@@ -111,20 +111,34 @@ class RawStream:
         )
         return b"".join(content), stamps_s, len(runs)
 
-    @staticmethod
-    def _own_stamps(chunk: Chunk) -> Timestamps:
-        clock = chunk.clock
-        if clock is None:
-            return chunk.timestamps_s
-        own_s = clock.stamps_s
-        finite = np.isfinite(own_s)
-        # A stamp that is no number says nothing, and other readers stumble over it.
-        return own_s if finite.all() else np.where(finite, own_s, chunk.timestamps_s - clock.offset_s)
+
+def _finite_stamps(chunk: Chunk) -> Timestamps:
+    """Give the source's own stamps; one that is no number says nothing, and other readers stumble over it."""
+    clock = chunk.clock
+    if clock is None:
+        return chunk.timestamps_s
+    return np.where(np.isfinite(clock.stamps_s), clock.stamps_s, chunk.timestamps_s - clock.offset_s)
 
 
-def _add_runs(runs: list[Run], own_s: Timestamps, chunk: Chunk) -> None:
+def _runs(own_s: Timestamps, chunks: Sequence[Chunk]) -> list[Run]:
+    offsets = [0.0 if chunk.clock is None else chunk.clock.offset_s for chunk in chunks]
+    # One comparison for all of them where nothing has moved, which is nearly always.
+    host_s = np.concatenate([chunk.timestamps_s for chunk in chunks])
+    alike = offsets.count(offsets[0]) == len(offsets) and np.array_equal(own_s + offsets[0], host_s)
+    runs: list[Run] = []
+    start = 0
+    for chunk, offset_s in zip(chunks, offsets, strict=True):
+        n = len(chunk)
+        if alike:
+            _add_run(runs, (chunk.first_sample, n, offset_s, float(own_s[start])))
+        else:
+            _add_runs(runs, own_s[start : start + n], chunk, offset_s)
+        start += n
+    return runs
+
+
+def _add_runs(runs: list[Run], own_s: Timestamps, chunk: Chunk, offset_s: float) -> None:
     first, n = chunk.first_sample, len(chunk)
-    offset_s = chunk.clock.offset_s if chunk.clock is not None else 0.0
     if np.array_equal(own_s + offset_s, chunk.timestamps_s):
         _add_run(runs, (first, n, offset_s, float(own_s[0])))
         return
