@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -244,3 +245,37 @@ def test_a_full_standard_output_is_one_sentence(muse: Path, arguments: tuple[str
     assert done.stderr.splitlines()[-1] == says
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+HELD = """
+import sys
+from feedback.cli import score
+from feedback.cli.main import main
+
+def held(scores, begin_s, target):
+    next(scores)
+    target.write("half")
+    target.flush()
+    print("writing", flush=True)
+    sys.stdin.read()
+
+score.write_table = held
+sys.exit(main(["score", *sys.argv[1:]]))
+"""
+"""`focusloop score` that has begun its table, and does not go on."""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without a word")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_asked_to_end_it_leaves_the_earlier_table_and_nothing_else(muse: Path, tmp_path: Path, name: str) -> None:
+    number = signal.Signals[name]
+    out = tmp_path / "scores.csv"
+    out.write_text("earlier")
+    with subprocess.Popen(
+        [sys.executable, "-c", HELD, str(muse), "--out", str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+        process.send_signal(number)
+        assert process.wait() == 128 + number
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("scores.csv", "earlier")]
