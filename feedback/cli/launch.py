@@ -42,7 +42,7 @@ def serve(
     open_page
         Open the live page in a browser once it answers.
     announced
-        Told address and operator's token once connections are accepted.
+        Told address and operator's token once the service has started.
     until
         Set to end the service; noticed within a tenth of a second.
 

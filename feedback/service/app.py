@@ -54,8 +54,9 @@ def build_app(
     *,
     metrics: Metrics | None = None,
     access: Access | None = None,
+    started: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Put the service together; nothing runs before its lifespan starts.
+    """Put the service together; nothing runs before its lifespan starts, and `started` is called once that has.
 
     Raises
     ------
@@ -74,6 +75,7 @@ def build_app(
         try:
             try:
                 await participants.startup(hub)
+                started()
             except FocusloopError as error:
                 app.state.startup_error = error
                 # Starlette would log its traceback; `run_service` raises it again, as one sentence.
@@ -196,7 +198,7 @@ def run_service(
     hub, metrics
         Given where others publish and observe too.
     announce
-        Called with the URL once connections are accepted; where the port was 0, it has the one that was free.
+        Called with the URL once what is served has started; where the port was 0, it has the one that was free.
     until
         Set from anywhere to end the service.
 
@@ -211,13 +213,15 @@ def run_service(
     hub = hub or Hub()
     listeners = bind(settings.host, settings.port)
     try:
-        app = build_app(participants, hub, settings, metrics=metrics)
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = f"http://{shown}:{listeners[0].getsockname()[1]}/"
-        if announce is not None:
-            announce(url)
-        _log.info("listening", url=url, epoch=hub.epoch)
-        _serve(app, listeners, until)
+
+        def started() -> None:
+            if announce is not None:
+                announce(url)
+            _log.info("listening", url=url, epoch=hub.epoch)
+
+        _serve(build_app(participants, hub, settings, metrics=metrics, started=started), listeners, until)
     finally:
         for listener in listeners:
             listener.close()

@@ -120,6 +120,7 @@ def test_a_second_service_on_a_data_directory_is_refused_and_no_record_records_n
         assert "another focusloop service uses" in second.stderr
         assert "--data-dir" in second.stderr
         assert "Traceback" not in second.stderr
+        assert "focusloop is at" not in second.stderr  # no address of what will not be served
     assert sessions_of(tmp_path) == []
     assert list((tmp_path / "sessions").iterdir()) == []
 
