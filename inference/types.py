@@ -52,7 +52,7 @@ class CertificateFigures:
         }
 
 
-@dataclass(slots=True)  # not frozen: made for each score, and that would take four times as long
+@dataclass(frozen=True, slots=True)
 class FocusScore:
     """One focus score of one participant: an estimate of engagement as the training data defined it, no diagnosis.
 
