@@ -94,9 +94,32 @@ def failed(nulls: Iterable[Null]) -> list[Null]:
     return [null for null in nulls if null.passed is False]
 
 
+def auc(values: Values, task: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve; ties count half.
+
+    Parameters
+    ----------
+    values
+        float64 (n,).
+    task
+        (n,), False = rest.
+
+    Raises
+    ------
+    ValueError
+        If a value is no number or one of the two is missing: what was not measured passes no gate.
+    """
+    if task.all() or not task.any() or not np.isfinite(values).all():
+        msg = (
+            f"no AUC of {int(task.sum())} windows of one kind and {int((~task).sum())} of the other, all of them finite"
+        )
+        raise ValueError(msg)
+    return float(areas(values[None], np.where(task, 1.0, -1.0)[None])[0])
+
+
 def pooled_auc(scores: Scores) -> float:
     """Area under the ROC curve over all windows of all people."""
-    return float(areas(scores.filled[None], np.where(scores.label == 1, 1.0, -1.0)[None])[0])
+    return auc(scores.filled, scores.label == 1)
 
 
 def within_auc(scores: Scores) -> float:

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from bci.files.reading import read_recording
 from inference.eyes import AlphaIndex, contradicts
-from inference.personal.cross_validation import areas
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, MODEL_BANDS, FrameSeries, Person, segments_of
 from inference.training.evaluate import STEP_FRAMES
 from inference.training.fit import Fitted
 from inference.training.folds import fold_of
 from inference.training.label_null import DRAWS, fits_to_shuffled_labels
-from inference.training.metrics import Null
+from inference.training.metrics import Null, auc
 from inference.training.windows import Windows, ends_of, join, windows_against
 from inference.types import EyeState
 from inference.validity import RULES
@@ -93,8 +92,7 @@ def logits_of(networks: Sequence[Fitted], windows: Windows) -> Values:
 
 
 def _auc(negative: Values, positive: Values) -> float:
-    label = np.r_[-np.ones(len(negative)), np.ones(len(positive))]
-    return float(areas(np.r_[negative, positive][None], label[None])[0])
+    return auc(np.r_[negative, positive], np.arange(len(negative) + len(positive)) >= len(negative))
 
 
 def _stretch(series: FrameSeries, reference: NDArray[np.float32], start: int, stop: int) -> Windows:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from inference.training.metrics import (
     Scores,
+    auc,
     balanced_accuracy,
     calibration_error,
     causal_mean,
@@ -21,6 +23,22 @@ from inference.training.metrics import (
 
 def scores(probability: list[float], label: list[int], person: list[int]) -> Scores:
     return Scores(np.array(probability), np.array(label), np.array(person))
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.1, 0.4, 0.5, 0.9]), st.booleans()), min_size=2))
+def test_auc_is_the_one_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
+    values, task = np.array([value for value, _ in pairs]), np.array([one for _, one in pairs])
+    if task.all() or not task.any():
+        with pytest.raises(ValueError, match="no AUC"):
+            auc(values, task)
+    else:
+        assert auc(values, task) == pytest.approx(roc_auc_score(task, values), abs=1e-12)
+
+
+@pytest.mark.parametrize("values", [[], [np.nan, 0.5]])
+def test_what_was_not_measured_has_no_auc(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="no AUC"):
+        auc(np.array(values), np.arange(len(values)) > 0)
 
 
 def test_within_looks_at_each_person_alone() -> None:
