@@ -49,6 +49,7 @@ class Steps:
 
     def run(self, command: list[str]) -> None:
         """Run a program to its end."""
+        self._exit_if_ended()  # by a signal between two of them
         self._process = subprocess.Popen(command, start_new_session=os.name == "posix")
         if self._ended_by is not None:  # while it was being started
             self._terminate(self._process)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import venv
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -220,6 +221,19 @@ subprocess.Popen = Signalled
 sys.exit(demo.main())
 """
 """`demo.py` to which a signal comes while it starts the installer, before it could know of it."""
+
+
+def test_a_virtual_environment_whose_making_was_interrupted_is_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "venv"
+    venv.create(folder, with_pip=False)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    alone |= {"VENV": str(folder), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    command = [sys.executable, str(ROOT / "demo.py"), "--install", "test"]
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(f"making a virtual environment in {folder}\ninstalling")
+    assert list(folder.glob("*/pip*"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("the installation failed (exit code 1)")  # there is no index
 
 
 def test_against_its_own_rest_the_demos_participant_rises_and_falls_and_rises(tmp_path: Path) -> None:
