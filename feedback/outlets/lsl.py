@@ -26,7 +26,7 @@ class LslOutlets:
     def __init__(self, rate_hz: float = 25.0) -> None:
         from bci.lsl.quick import has_consumers
 
-        self._has_consumers = has_consumers
+        self._has_consumers = has_consumers  # an import in `on_score` would cost more than it does
         self._rate_hz = rate_hz
         self._outlets: dict[str, StreamOutlet] = {}
         self._lock = threading.Lock()

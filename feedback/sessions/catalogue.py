@@ -154,7 +154,10 @@ class Sessions:
         -------
         What was found, as it is now.
         """
-        rows = [self._recovered(row) for row in self.database.sessions(state="recording")]
+        left = self.database.sessions(state="recording")
+        if left:
+            log.warning("%d sessions were not ended by the last service; they are being repaired", len(left))
+        rows = [self._recovered(row) for row in left]
         rows += found_again(self.database, self.folder, self._trials_of)
         for row in rows:
             log.warning("session %s was recovered: %s", row.id, row.problem)

@@ -163,7 +163,7 @@ def test_each_recording_of_a_stream_counts_its_own_losses_and_says_its_latency_t
 
 
 def test_what_was_cut_off_is_recovered_once_with_the_acknowledged_trials_it_lacks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened(tmp_path) as sessions:
         recorder = unserved(sessions, monkeypatch)
@@ -175,12 +175,15 @@ def test_what_was_cut_off_is_recovered_once_with_the_acknowledged_trials_it_lack
         path = killed(sessions, recorder)
     path.write_bytes(path.read_bytes()[:-7])
     kept = [trial(number, 100.0 + number / 10, recorder.session_id) for number in (1, 2, 3)]
-    for _ in range(2):
+    for told in (1, 0):
+        caplog.clear()
         with opened(tmp_path, lambda session: [one for one in kept if one.session == session]) as sessions:
             (row,) = sessions.database.sessions()
             assert row.state == "recovered"
             assert "interrupted" in str(row.problem)
             assert row.lost_samples == 7
+        # It takes its time, and the service says no address before.
+        assert sum("being repaired" in message for message in caplog.messages) == told
         streams = streams_of(path)
         texts = [text for (text,) in streams["Trials"]["time_series"]]
         assert [f'"trial":{number},' in text for number, text in enumerate(texts, start=1)] == [True] * 3
