@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bci.types import Chunk, SourceState, StreamSpec
 
@@ -74,4 +74,26 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device or file. May be called twice, from any thread, and before `open`."""
+        ...
+
+
+@runtime_checkable
+class Takeable(Protocol):
+    """A source that can do without a thread of its own while all is well: it holds what has come until it is asked."""
+
+    @property
+    def calm(self) -> bool:
+        """True where the next `take` can give all that there is to give; else `read` must go on, and may wait."""
+        ...
+
+    def take(self, min_samples: int, now_s: float) -> Chunk | None:
+        """Give what is there, if that is `min_samples` or has waited for long; never waits itself.
+
+        Parameters
+        ----------
+        min_samples
+            As for `Source.read`.
+        now_s
+            LSL clock.
+        """
         ...

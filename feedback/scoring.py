@@ -39,7 +39,7 @@ MAX_EXPLAINED = 4
 
 
 class ScoringSink:
-    """Implements `streaming.engine.EngineSink`.
+    """Implements `streaming.sink.EngineSink`.
 
     Parameters
     ----------

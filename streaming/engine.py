@@ -1,4 +1,4 @@
-"""Moves everything: a reader thread for each source, one worker that processes what came and hands on what fell due."""
+"""Moves everything: readers get what comes from the sources, one worker processes it and hands on what fell due."""
 
 from __future__ import annotations
 
@@ -8,50 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from bci.clock import lsl_now_s
 from bci.errors import ConflictError, FocusloopError, NoSuchStreamError
 from bci.source import Source
-from bci.types import Chunk, SourceState
-from streaming.batching import rest_s
+from bci.types import SourceState
+from streaming.batching import FEW, GROUP, LOOK_S, rest_s
 from streaming.defects import Place, Report, report_nothing
 from streaming.lane import Due, Lane, LaneStats, PipelineFactory
 from streaming.mailbox import Box, Mailbox
-from streaming.reader import Arrived, Connecting, Demand, Ended, Item, Opened, Reader, Removed, sentence
-from streaming.types import StreamStatus
+from streaming.parking import Parking
+from streaming.reader import Arrived, Connecting, Demand, Ended, Item, Opened, Parked, Reader, Removed, sentence
+from streaming.sink import EngineSink
 
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005
 TICK_S = 0.25
-
-
-class EngineSink(Protocol):
-    """What the engine hands on. Every call comes on the worker's thread, one at a time."""
-
-    def due(self, batch: Sequence[Due]) -> Mapping[str, Exception]:
-        """Take all hops that have fallen due, of every stream, in one call.
-
-        Returns
-        -------
-        Mapping
-            The errors, by the stream that each belongs to: the engine fails those and no other. A sink that raises
-            leaves it open whose fault it was, and fails the whole batch.
-        """
-        ...
-
-    def chunk(self, stream_id: str, chunk: Chunk) -> None:
-        """Take a chunk as it came, before it is processed: for display and recording."""
-        ...
-
-    def status(self, stream_id: str, status: StreamStatus) -> None:
-        """Take what a stream says of itself: at once when its state or detail changes, numbers once a second."""
-        ...
-
-    def tick(self, now_s: float) -> Mapping[str, Exception]:
-        """Notice that time goes on (LSL clock), four times a second; gives errors as `due` does."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +53,10 @@ def _ignore(_stage: str, _seconds: float) -> None:
 
 class Engine:
     """Streams from their sources to the sink, batched by load; many of them also by a rest (`streaming.batching`).
+
+    Each source has a thread that waits for it. Where streams are many, those that can hold what comes until they are
+    asked (`bci.source.Takeable`) have one only while something is wrong: 64 threads that wake for each chunk cost more
+    than its filters.
 
     Parameters
     ----------
@@ -122,6 +99,7 @@ class Engine:
         self._by_box: dict[Box[Item], Lane] = {}
         self._lock = threading.Lock()
         self._running = False
+        self._parking = Parking()  # the worker's
         self._n_due_calls = self._n_due_streams = self._n_threads_left = 0
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
 
@@ -163,6 +141,7 @@ class Engine:
             demand,
             self._retry_s,
             lambda place, error: self._defect(place, stream_id, error),
+            lambda: len(self._lanes) > FEW,
         )
         lane = Lane(stream_id, pipeline_factory, box, demand, reader)
         with self._lock:
@@ -263,15 +242,21 @@ class Engine:
 
     def _work(self) -> None:
         next_tick_s = self._clock() + TICK_S
+        look_s = LOOK_S
         while True:
-            items = self._mailbox.take(min(TICK_S, next_tick_s - self._clock()))
+            patience_s = look_s if self._parking else TICK_S
+            items = self._mailbox.take(min(patience_s, next_tick_s - self._clock()))
+            look_s = LOOK_S
             batch: dict[str, Due] = {}
             self._process(items, batch)
+            taken = self._parking.taken(self._clock()) if self._parking else []
+            self._process(taken, batch)
             if batch:
                 # What fell due while those were processed goes into the same call; once, so that nothing waits.
                 self._process(self._mailbox.take(0.0), batch)
                 self._hand_on(batch)
-                if rest := rest_s(len(self._lanes)):
+                look_s = 0.0
+                if len(taken) < GROUP and (rest := rest_s(len(self._lanes))):
                     time.sleep(rest)
             now_s = self._clock()
             if now_s >= next_tick_s:
@@ -288,6 +273,9 @@ class Engine:
             match item:
                 case Arrived():
                     self._run(lane, item, batch)
+                case Parked():
+                    self._parking.park(lane)
+                    continue
                 case Connecting(detail):
                     lane.detail = detail
                 case Opened():

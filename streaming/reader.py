@@ -1,4 +1,4 @@
-"""One thread for one source: opens it, asks for what the next hop needs, and leaves the chunks in the mailbox."""
+"""One reader for one source: opens it, asks for what the next hop needs, and leaves the chunks in the mailbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bci.errors import FocusloopError, SourceEndedError, SourceNotFoundError
-from bci.source import Source
+from bci.source import Source, Takeable
 from bci.types import Chunk, SourceState, StreamSpec
 from streaming.defects import Place
 
@@ -40,6 +40,11 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """The reader has no thread any more: the worker takes what comes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The last word of a reader."""
 
@@ -54,7 +59,7 @@ class Removed:
     done: threading.Event
 
 
-Item = Connecting | Opened | Arrived | Ended | Removed
+Item = Connecting | Opened | Arrived | Parked | Ended | Removed
 
 
 def sentence(error: Exception) -> str:
@@ -91,7 +96,9 @@ class Demand:
 
 
 class Reader:
-    """Drives a source on a thread of its own until it ends, fails or is stopped.
+    """Drives a source until it ends, fails or is stopped: on a thread of its own, or parked.
+
+    It parks itself where streams are many and its source is calm, and whoever is told so calls `take` from then on.
 
     Parameters
     ----------
@@ -109,6 +116,8 @@ class Reader:
         Between two tries to find a source that is not there yet.
     defect
         Takes an error of the source that is not ours, and where it was met.
+    many
+        Says whether streams are too many for a thread each.
     """
 
     def __init__(
@@ -120,6 +129,7 @@ class Reader:
         demand: Demand,
         retry_s: float,
         defect: Callable[[Place, Exception], None],
+        many: Callable[[], bool],
     ) -> None:
         self.source = source
         self._name = name
@@ -128,6 +138,11 @@ class Reader:
         self._demand = demand
         self._retry_s = retry_s
         self._defect = defect
+        self._many = many
+        self._takeable = source if isinstance(source, Takeable) else None
+        self._opened = False
+        self._lock = threading.Lock()  # whoever holds it may park, resume and end
+        self._parked = False
         self._stopping = threading.Event()
         self._closer: threading.Thread | None = None
         self._thread = threading.Thread(target=self._run, name=f"read {name}", daemon=True)
@@ -137,16 +152,52 @@ class Reader:
         self._thread.start()
 
     def end(self) -> None:
-        """Ask the reader to end by itself, after the read in progress."""
-        self._stopping.set()
+        """Ask the reader to end by itself, after the read in progress. Returns at once."""
+        with self._lock:
+            self._stopping.set()
+            if self._parked:
+                self._close_aside()
 
     def stop(self) -> None:
         """Ask the reader to end, and close the source under a read that blocks. Returns at once."""
-        self._stopping.set()
-        if self._thread.is_alive() and self._closer is None:
-            # On a thread of its own: a vendor library may block in close as well, and others are waiting.
-            self._closer = threading.Thread(target=self._close, name=f"close {self._name}", daemon=True)
-            self._closer.start()
+        with self._lock:
+            self._stopping.set()
+            if self._thread.is_alive() or self._parked:
+                self._close_aside()
+
+    def resume(self) -> None:
+        """Give a parked source a thread again."""
+        with self._lock:
+            if self._parked and not self._stopping.is_set():
+                self._parked = False
+                self._thread = threading.Thread(target=self._run, name=f"read {self._name}", daemon=True)
+                self._thread.start()
+
+    def take(self, now_s: float) -> Item | None:
+        """Give what the source of a parked reader has for the next hop, or its last word; never waits.
+
+        Parameters
+        ----------
+        now_s
+            LSL clock.
+        """
+        if self._takeable is None or self._stopping.is_set():
+            return None
+        try:
+            chunk = self._takeable.take(self._demand.samples(self.source.spec.nominal_rate_hz), now_s)
+        except Exception as error:
+            word = self._word(error)
+            self.end()
+            return word
+        if chunk is None:
+            return None
+        self._demand.hand_on(len(chunk))
+        return Arrived(chunk, self._clock())
+
+    @property
+    def may_park(self) -> bool:
+        """True where streams are many and the source is calm."""
+        return self._takeable is not None and self._takeable.calm and self._many()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; False where the source holds its thread."""
@@ -160,18 +211,28 @@ class Reader:
 
     def _run(self) -> None:
         try:
-            if self._open():
-                self._read()
-        except SourceEndedError as ended:
-            self._post(Ended("closed", str(ended)))
+            if (self._opened or self._open()) and self._read():
+                return
         except Exception as error:
+            if (word := self._word(error)) is not None:
+                self._post(word)
+        self._close()
+
+    def _park(self) -> bool:
+        with self._lock:
             if self._stopping.is_set():
-                return  # closed under its feet, as asked
-            if not isinstance(error, FocusloopError):
-                self._defect("read", error)
-            self._post(Ended("failed", sentence(error)))
-        finally:
-            self._close()
+                return False
+            self._parked = True
+        return self._post(Parked())
+
+    def _word(self, error: Exception) -> Ended | None:
+        if isinstance(error, SourceEndedError):
+            return Ended("closed", str(error))
+        if self._stopping.is_set():
+            return None  # closed under its feet, as asked
+        if not isinstance(error, FocusloopError):
+            self._defect("read", error)
+        return Ended("failed", sentence(error))
 
     def _open(self) -> bool:
         while not self._stopping.is_set():
@@ -182,10 +243,12 @@ class Reader:
                     return False
                 self._stopping.wait(self._retry_s)
             else:
+                self._opened = True
                 return self._post(Opened(spec))
         return False
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Read until the reader is stopped (False) or parked (True)."""
         while not self._stopping.is_set():
             rate_hz = self.source.spec.nominal_rate_hz
             chunk = self.source.read(self._demand.samples(rate_hz), READ_S)
@@ -193,7 +256,16 @@ class Reader:
                 continue
             self._demand.hand_on(len(chunk))
             if not self._post(Arrived(chunk, self._clock())):
-                return
+                return False
+            if self.may_park:
+                return self._park()
+        return False
+
+    def _close_aside(self) -> None:
+        if self._closer is None:
+            # On a thread of its own: a vendor library may block in close as well, and others are waiting.
+            self._closer = threading.Thread(target=self._close, name=f"close {self._name}", daemon=True)
+            self._closer.start()
 
     def _close(self) -> None:
         try:

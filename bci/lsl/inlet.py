@@ -10,7 +10,7 @@ import pylsl
 from numpy.typing import NDArray
 from pylsl.util import handle_error
 
-from bci.lsl.quick import pull_chunk
+from bci.lsl.quick import pull_chunk, samples_available
 from bci.types import Timestamps
 
 
@@ -40,8 +40,14 @@ class PreallocatedInlet(pylsl.StreamInlet):
         self._stamp_address = self.stamps_s.ctypes.data
         name: str = cast("Any", self.do_pull_chunk).__name__  # of the stream's own number format
         self._take, self._wait = pull_chunk(name, waits=False), pull_chunk(name, waits=True)
+        self._available = samples_available()
         self._error = ctypes.c_int()
         self._error_at = ctypes.byref(self._error)
+
+    @property
+    def available(self) -> int:
+        """How many samples wait in it."""
+        return self._available(self.obj)
 
     def pull_into(self, first: int, n: int, timeout_s: float) -> int:
         """Wait for `n` samples and put them into the rows from `first` on.

@@ -49,6 +49,14 @@ def has_consumers(outlet: StreamOutlet) -> bool:
 
 
 @functools.cache
+def samples_available() -> Callable[[ctypes.c_void_p], int]:
+    """Give `lsl_samples_available`: how many samples an inlet holds."""
+    function = _holding_gil().lsl_samples_available
+    function.restype, function.argtypes = ctypes.c_uint32, (ctypes.c_void_p,)
+    return function
+
+
+@functools.cache
 def pull_chunk(name: str, *, waits: bool) -> Callable[..., int]:
     """Give a function of the family `lsl_pull_chunk_*`, which takes plain numbers for its pointers.
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+import numpy as np
 import pylsl
+from numpy.typing import NDArray
 
 from bci.errors import SourceError
+from bci.lsl.describe import Description
 from bci.lsl.resolve import quoted
 
 _FORGET_S = 2.0
@@ -79,6 +82,19 @@ def difference(was: pylsl.StreamInfo, now: pylsl.StreamInfo) -> str:
     return ""
 
 
+def changes(before: Description, after: Description) -> str:
+    """Say in which of its channels, rate and unit a stream has changed; empty where in none."""
+    was, now = before.spec, after.spec
+    if now.channels != was.channels:
+        labels = ["{" + " ".join(c.label for c in spec.channels) + "}" for spec in (now, was)]
+        return f"came back with channels {labels[0]}, {labels[1]} expected"
+    if now.nominal_rate_hz != was.nominal_rate_hz:
+        return f"came back with {now.nominal_rate_hz:g} Hz, {was.nominal_rate_hz:g} Hz expected"
+    if not np.array_equal(_factors(after), _factors(before)):
+        return "came back in another unit"
+    return ""
+
+
 def full_info(info: pylsl.StreamInfo, timeout_s: float) -> pylsl.StreamInfo:
     """Fetch the full description of a stream through an inlet of its own: an inlet that recovered keeps the old one.
 
@@ -105,3 +121,7 @@ def _format(info: pylsl.StreamInfo) -> str:
         pylsl.cf_int64: "int64",
     }
     return names.get(info.channel_format(), "unknown format")
+
+
+def _factors(description: Description) -> NDArray[np.float64]:
+    return np.ones(len(description.spec.channels)) if description.scale is None else description.scale

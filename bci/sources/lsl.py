@@ -20,7 +20,7 @@ from bci.lsl.inlet import PreallocatedInlet
 from bci.lsl.resolve import PROPERTIES, resolve
 from bci.lsl.setup import configure, parse_peers
 from bci.lsl.stamps import ForeignStamps
-from bci.lsl.successor import Watch, difference, full_info
+from bci.lsl.successor import Watch, changes, difference, full_info
 from bci.source import SourceStatus
 from bci.types import Chunk, FloatSamples, SourceState, StreamSpec
 from bci.uri import SourceUri
@@ -28,6 +28,7 @@ from bci.uri import SourceUri
 _BUFFERED_S = 5  # what liblsl keeps while nobody reads; the oldest is dropped then
 _SLICE_S = 0.2  # so soon a reader notices that it was closed
 _PAUSE_S = 0.1  # no connection is broken and found again in less
+_LULL_S = 1.0  # longer, and `take` leaves it to `read`
 _SILENCE_S = 2.0
 _ANSWER_S = 1.5  # a resolver's first answers have come by then
 _REOPEN_S = 5.0  # of silence, though the outlet answers: the connection is dead, and only we notice
@@ -79,6 +80,7 @@ class LslSource:
         self._newest_s = float("inf")
         self._reopen_s = 0.0
         self._corrected_s = 0.0
+        self._calm = self._unverified = False
 
     @property
     def spec(self) -> StreamSpec:
@@ -159,10 +161,54 @@ class LslSource:
                 raise SourceError(msg)
             n = self._pull(min_samples, timeout_s)
             now_s = lsl_now_s()
-            if n == 0 or self._inlet is None:
+            inlet = self._inlet
+            if n == 0 or inlet is None:
                 self._on_silence(now_s)
                 return None
-            return self._accept(self._inlet, n, now_s)
+            if self._unverified or self._was_found_again(inlet, now_s):
+                self._unverified = False
+                self._verify()
+                self._correct(_CORRECT_PATIENCE_S)
+            chunk = self._accept(inlet, n, now_s)
+        if chunk is None:
+            self._closed.wait(_FLOOD_PAUSE_S)  # its reader does not spin, whatever is sent
+        return chunk
+
+    @property
+    def calm(self) -> bool:
+        """True while samples come as they should: nothing to wait for, to find again or to hold back."""
+        return self._calm
+
+    def take(self, min_samples: int, now_s: float) -> Chunk | None:
+        """Give what is there if that is `min_samples` or has waited for long; never waits itself.
+
+        It leaves all that needs time to `read`, and is not `calm` then.
+
+        Parameters
+        ----------
+        min_samples
+            As for `read`.
+        now_s
+            LSL clock.
+        """
+        if not self._gate.acquire(blocking=False):
+            return None  # it is being closed
+        try:
+            inlet, silent_s = self._inlet, now_s - self._heard_s
+            if inlet is None or not self._calm:
+                self._calm = False
+                return None
+            waiting = inlet.available
+            if waiting == 0 or (waiting < min(min_samples, inlet.capacity) and silent_s < _SLICE_S):
+                self._calm = silent_s < _LULL_S
+                return None
+            if self._was_found_again(inlet, now_s):
+                self._unverified, self._calm = True, False
+                return None
+            n = self._pull(1, 0.0)
+            return self._accept(inlet, n, now_s) if n else None
+        finally:
+            self._gate.release()
 
     def close(self) -> None:
         """Disconnect. A reader in another thread comes back within 0.2 s."""
@@ -209,12 +255,12 @@ class LslSource:
             return 0
         return n
 
+    def _was_found_again(self, inlet: PreallocatedInlet, now_s: float) -> bool:
+        """Say whether liblsl has found the stream again: another outlet, perhaps on another machine."""
+        return now_s - self._heard_s > _PAUSE_S and inlet.was_clock_reset()
+
     def _accept(self, inlet: PreallocatedInlet, n: int, now_s: float) -> Chunk | None:
-        if now_s - self._heard_s > _PAUSE_S and inlet.was_clock_reset():
-            # liblsl has found the stream again: another outlet, perhaps on another machine.
-            self._verify()
-            self._correct(_CORRECT_PATIENCE_S)
-        elif now_s - self._corrected_s >= _CORRECT_EVERY_S:
+        if now_s - self._corrected_s >= _CORRECT_EVERY_S:
             self._correct(0.0)
         self._heard_s, self._watch = now_s, None
         self._set_state("streaming")
@@ -223,8 +269,8 @@ class LslSource:
         first = self._next_sample
         self._next_sample += kept + dropped
         self._lost += dropped
+        self._calm = self.spec.nominal_rate_hz > 0.0 and not self._flood.trouble
         if not kept:
-            self._closed.wait(_FLOOD_PAUSE_S)  # its reader does not spin, whatever is sent
             return None
         own_s = inlet.stamps_s[:kept].copy()
         stamps_s = self._stamps.map(own_s, now_s)
@@ -289,7 +335,7 @@ class LslSource:
             self._inlet = None
             self._set_state("reconnecting", str(error))
             return
-        if before is not None and (problem := _changes(before, again)):
+        if before is not None and (problem := changes(before, again)):
             self._fail(problem)
         self._correct(_CORRECT_PATIENCE_S)
         self._watch = None
@@ -315,7 +361,7 @@ class LslSource:
             self._fail(f"came back as one that cannot be used: {error}")
         except SourceError:
             return  # it streams, but does not describe itself: the next restart will tell
-        if problem := _changes(self._description, again):
+        if problem := changes(self._description, again):
             self._fail(problem)
         self._info = full
 
@@ -345,19 +391,3 @@ class LslSource:
         name = self._info.name() if self._info else self._uri.text
         self._set_state("failed", f"{name} {problem}; add it again as it is now")
         raise SourceFailedError(self._trouble)
-
-
-def _changes(before: Description, after: Description) -> str:
-    was, now = before.spec, after.spec
-    if now.channels != was.channels:
-        labels = ["{" + " ".join(c.label for c in spec.channels) + "}" for spec in (now, was)]
-        return f"came back with channels {labels[0]}, {labels[1]} expected"
-    if now.nominal_rate_hz != was.nominal_rate_hz:
-        return f"came back with {now.nominal_rate_hz:g} Hz, {was.nominal_rate_hz:g} Hz expected"
-    if not np.array_equal(_factors(after), _factors(before)):
-        return "came back in another unit"
-    return ""
-
-
-def _factors(description: Description) -> NDArray[np.float64]:
-    return np.ones(len(description.spec.channels)) if description.scale is None else description.scale

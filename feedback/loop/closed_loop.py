@@ -27,7 +27,7 @@ from feedback.service.wire.client_messages import SendMarker, SendTrial
 from feedback.service.wire.http_bodies import AnswerProposal, SetController
 from feedback.sessions.recorder import ParticipantRecorder
 from streaming.defects import Report, report_nothing
-from streaming.engine import EngineSink
+from streaming.sink import EngineSink
 
 TICK_S = 1.0
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from bci.types import Chunk
 from feedback.loop.neurofeedbacks import Neurofeedbacks
-from streaming.engine import EngineSink
 from streaming.lane import Due
+from streaming.sink import EngineSink
 from streaming.types import StreamStatus
 
 
 class FrameTap:
-    """Implements `streaming.engine.EngineSink` around another one.
+    """Implements `streaming.sink.EngineSink` around another one.
 
     Parameters
     ----------

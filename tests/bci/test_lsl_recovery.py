@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from compliance import read_samples
+from compliance import Parked, read_samples
 from lsl_outlets import Announcement, OutletProcess, PacedOutlet
 
 from bci.clock import lsl_now_s
@@ -19,10 +20,19 @@ from bci.types import Chunk
 PATIENCE_S = 40.0
 
 
-def open_lsl(announcement: Announcement) -> Source:
-    source = open_source(f"lsl:source_id={announcement.source_id}")
-    source.open()
-    return source
+Opener = Callable[[Announcement], Source]
+
+
+@pytest.fixture(params=[lambda source: source, Parked], ids=["read", "taken"])
+def open_lsl(request: pytest.FixtureRequest) -> Opener:
+    """Open a source that is read by a thread, or taken from while it is calm."""
+
+    def opened(announcement: Announcement) -> Source:
+        source = request.param(open_source(f"lsl:source_id={announcement.source_id}"))
+        source.open()
+        return source
+
+    return opened
 
 
 def read_until_state(source: Source, state: str) -> None:
@@ -54,7 +64,7 @@ def read_until_failed(source: Source) -> str:
     return str(error.value)
 
 
-def test_an_outlet_that_is_killed_and_restarted_goes_on_with_a_gap() -> None:
+def test_an_outlet_that_is_killed_and_restarted_goes_on_with_a_gap(open_lsl: Opener) -> None:
     a = Announcement()
     with OutletProcess(a) as first:
         source = open_lsl(a)
@@ -74,7 +84,7 @@ def test_an_outlet_that_is_killed_and_restarted_goes_on_with_a_gap() -> None:
     source.close()
 
 
-def test_a_quick_restart_is_not_taken_for_a_failure() -> None:
+def test_a_quick_restart_is_not_taken_for_a_failure(open_lsl: Opener) -> None:
     a = Announcement()
     with OutletProcess(a) as first:
         source = open_lsl(a)
@@ -98,7 +108,9 @@ def test_a_quick_restart_is_not_taken_for_a_failure() -> None:
         ({"units": ("counts",) * 8}, "came back as one that cannot be used"),
     ],
 )
-def test_an_outlet_that_comes_back_as_another_fails_in_words(changed: dict[str, object], says: str) -> None:
+def test_an_outlet_that_comes_back_as_another_fails_in_words(
+    open_lsl: Opener, changed: dict[str, object], says: str
+) -> None:
     a = Announcement(n_channels=8, labels=("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2"), units=("uV",) * 8)
     with OutletProcess(a) as first:
         source = open_lsl(a)
@@ -137,7 +149,7 @@ def test_an_outlet_without_any_id_is_found_again_by_name() -> None:
     source.close()
 
 
-def test_another_persons_headset_of_the_same_model_is_no_replacement() -> None:
+def test_another_persons_headset_of_the_same_model_is_no_replacement(open_lsl: Opener) -> None:
     mine, theirs = Announcement(name="Muse"), Announcement(name="Muse")
     with OutletProcess(theirs), OutletProcess(mine) as outlet:
         source = open_lsl(mine)
@@ -148,7 +160,7 @@ def test_another_persons_headset_of_the_same_model_is_no_replacement() -> None:
     source.close()
 
 
-def test_an_outlet_that_is_there_but_silent_is_not_called_gone() -> None:
+def test_an_outlet_that_is_there_but_silent_is_not_called_gone(open_lsl: Opener) -> None:
     a = Announcement()
     with PacedOutlet(a) as outlet:
         source = open_lsl(a)
@@ -166,16 +178,17 @@ def test_an_outlet_that_is_there_but_silent_is_not_called_gone() -> None:
         source.close()
 
 
-def test_a_dead_connection_is_replaced_though_the_outlet_lives() -> None:
+def test_a_dead_connection_is_replaced_though_the_outlet_lives(open_lsl: Opener) -> None:
     """After 5 s of silence the inlet is opened anew: liblsl's own watchdog takes 15 s."""
     a = Announcement()
     with PacedOutlet(a) as outlet:
         source = open_lsl(a)
         before = read_samples(source, 50)[-1]
         outlet.silent.set()
-        old = source._inlet  # type: ignore[attr-defined] # that it is another one cannot be seen from outside
+        adapter = source.source if isinstance(source, Parked) else source
+        old = adapter._inlet  # type: ignore[attr-defined] # that it is another one cannot be seen from outside
         deadline = time.monotonic() + PATIENCE_S
-        while source._inlet is old:  # type: ignore[attr-defined]
+        while adapter._inlet is old:  # type: ignore[attr-defined]
             assert time.monotonic() < deadline
             source.read(10, 0.2)
         outlet.silent.clear()
@@ -185,7 +198,7 @@ def test_a_dead_connection_is_replaced_though_the_outlet_lives() -> None:
         source.close()
 
 
-def test_a_silent_irregular_stream_is_all_right() -> None:
+def test_a_silent_irregular_stream_is_all_right(open_lsl: Opener) -> None:
     a = Announcement(kind="Gaze", rate_hz=0.0, labels=(), units=())
     with PacedOutlet(a, pace_hz=50.0) as outlet:
         source = open_lsl(a)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pylsl
 import pytest
-from compliance import SourceCompliance, read_samples
+from compliance import Parked, SourceCompliance, read_samples
 from lsl_outlets import Announcement, PacedOutlet, fresh_id
 
 from bci.clock import lsl_now_s
@@ -47,6 +47,20 @@ class TestLslCompliance(SourceCompliance):
     @pytest.fixture
     def missing(self) -> Source:
         return open_source(f"lsl:source_id={fresh_id()}")
+
+
+class TestTakenLslCompliance(TestLslCompliance):
+    @pytest.fixture
+    def source(self, announcement: Announcement) -> Iterator[Source]:
+        source = Parked(lsl(announcement))
+        yield source
+        source.close()
+
+    def test_what_has_come_is_taken_without_waiting(self, source: Source) -> None:
+        assert isinstance(source, Parked)
+        source.open()
+        read_samples(source, 500, min_samples=10)
+        assert source.n_taken >= 10
 
 
 class TestSamples:
@@ -207,11 +221,12 @@ class TestStamps:
 
 
 class TestFlood:
-    def test_a_flood_is_bounded_counted_and_named(self) -> None:
+    @pytest.mark.parametrize("drive", [lambda source: source, Parked], ids=["read", "taken"])
+    def test_a_flood_is_bounded_counted_and_named(self, drive: Callable[[Source], Source]) -> None:
         """A hundred times what was promised."""
         a = Announcement(rate_hz=100.0)
         with PacedOutlet(a, pace_hz=10_000.0, burst=100):
-            source = lsl(a)
+            source = drive(lsl(a))
             source.open()
             began, n, last = time.monotonic(), 0, 0
             while time.monotonic() - began < 3.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from focusloop_process import Serve
 from live_service import Talk
 from lsl_outlets import Announcement, OutletProcess, PacedOutlet, fresh_id
 from played_person import person
+
+from streaming.batching import FEW
 
 EIGHT = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")
 
@@ -39,7 +42,9 @@ def client(service: Serve) -> Iterator[Talk]:
 
 def first_of(service: Serve, client: Talk, matches: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
     """The first message that matches, of the stream that the test is about."""
-    return service.first(client, lambda m: m["stream"] != "good" and matches(m), what)
+    return service.first(
+        client, lambda m: m["stream"] != "good" and not m["stream"].startswith("mate") and matches(m), what
+    )
 
 
 def until(service: Serve, client: Talk, state: str, says: str = "") -> dict[str, Any]:
@@ -68,6 +73,16 @@ def is_calibrated(message: dict[str, Any]) -> bool:
     return message["type"] == "focus" and message["valid"] and message["calibrated"]
 
 
+@pytest.fixture(params=[0, FEW], ids=["alone", "in a classroom"])
+def classmates(request: pytest.FixtureRequest, service: Serve) -> Iterator[int]:
+    """So many others that sources which can do without a thread of their own have none."""
+    with ExitStack() as streams:
+        for i in range(request.param):
+            streams.enter_context(service.stream(f"mate{i}", "simulator:manual"))
+        yield request.param
+
+
+@pytest.mark.usefixtures("classmates")
 def test_an_outlet_that_dies_comes_back_with_all_that_was_known_and_comes_back_as_another(
     service: Serve, client: Talk
 ) -> None:

@@ -27,7 +27,7 @@ import pytest
 
 from bci.clock import lsl_now_s
 from bci.errors import SourceEndedError, SourceError
-from bci.source import Source, SourceStatus
+from bci.source import Source, SourceStatus, Takeable
 from bci.types import Chunk, SourceState, StreamSpec
 
 KINDS = {"eeg", "eog", "ecg", "emg", "ref", "gaze", "marker", "aux"}
@@ -48,6 +48,42 @@ def read_samples(source: Source, n: int, patience_s: float = PATIENCE_S, *, min_
         if chunk is not None:
             chunks.append(chunk)
     return chunks
+
+
+class Parked:
+    """Drives a source as the engine does where streams are many: it takes while the source is calm, else it reads."""
+
+    def __init__(self, source: Source) -> None:
+        assert isinstance(source, Takeable)
+        self._takeable = source
+        self.source: Source = source
+        self.n_taken = 0
+
+    @property
+    def spec(self) -> StreamSpec:
+        return self.source.spec
+
+    @property
+    def status(self) -> SourceStatus:
+        return self.source.status
+
+    def open(self, timeout_s: float = 10.0) -> StreamSpec:
+        return self.source.open(timeout_s)
+
+    def read(self, min_samples: int, timeout_s: float) -> Chunk | None:
+        deadline_s = time.monotonic() + timeout_s
+        while self._takeable.calm:
+            chunk = self._takeable.take(min_samples, lsl_now_s())
+            if chunk is not None:
+                self.n_taken += 1
+                return chunk
+            if time.monotonic() >= deadline_s:
+                return None
+            time.sleep(0.001)  # the engine's look
+        return self.source.read(min_samples, max(0.0, deadline_s - time.monotonic()))
+
+    def close(self) -> None:
+        self.source.close()
 
 
 class SourceCompliance:

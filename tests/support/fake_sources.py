@@ -69,6 +69,27 @@ class FakeSource:
         self._items.put(None)
 
 
+class HoldingSource(FakeSource):
+    """Holds what came until it is asked, as `bci.source.Takeable` says; the test decides whether it is calm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calm = True
+        self.takers: set[str] = set()
+
+    def take(self, min_samples: int, now_s: float) -> Chunk | None:
+        self.takers.add(threading.current_thread().name)
+        if not self.calm:
+            return None
+        try:
+            item = self._items.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+
 class DeafSource(FakeSource):
     """A vendor library at its worst: neither read nor close returns until the test lets it."""
 
