@@ -37,6 +37,9 @@ class Parking:
         taken: list[tuple[Box[Item], Item]] = []
         for _ in range(len(self._lanes)):
             lane = self._lanes.popleft()
+            if now_s < lane.reader.next_look_s:
+                self._lanes.append(lane)
+                continue
             if lane.over:
                 continue
             item = lane.reader.take(now_s)

@@ -15,6 +15,8 @@ from streaming.defects import Place
 
 READ_S = 0.2
 OPEN_S = 10.0
+EARLIEST = 0.5
+"""Of the time that the next hop's samples take: so early a parked source is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,11 @@ class Reader:
         Takes an error of the source that is not ours, and where it was met.
     many
         Says whether streams are too many for a thread each.
+
+    Attributes
+    ----------
+    next_look_s
+        LSL clock; before then a parked source that sends evenly has nothing for the next hop.
     """
 
     def __init__(
@@ -132,6 +139,7 @@ class Reader:
         many: Callable[[], bool],
     ) -> None:
         self.source = source
+        self.next_look_s = -math.inf
         self._name = name
         self._post = post
         self._clock = clock
@@ -184,7 +192,8 @@ class Reader:
         if self._takeable is None or self._stopping.is_set():
             return None
         try:
-            chunk = self._takeable.take(self._demand.samples(self.source.spec.nominal_rate_hz), now_s)
+            rate_hz = self.source.spec.nominal_rate_hz
+            chunk = self._takeable.take(self._demand.samples(rate_hz), now_s)
         except Exception as error:
             word = self._word(error)
             self.end()
@@ -192,6 +201,8 @@ class Reader:
         if chunk is None:
             return None
         self._demand.hand_on(len(chunk))
+        if rate_hz:
+            self.next_look_s = now_s + EARLIEST * self._demand.samples(rate_hz) / rate_hz
         return Arrived(chunk, self._clock())
 
     @property

@@ -191,17 +191,17 @@ class LslSource:
         now_s
             LSL clock.
         """
+        inlet, silent_s = self._inlet, now_s - self._heard_s
+        if inlet is None or not self._calm:
+            self._calm = False
+            return None
+        waiting = inlet.available
+        if waiting == 0 or (waiting < min(min_samples, inlet.capacity) and silent_s < _SLICE_S):
+            self._calm = silent_s < _LULL_S
+            return None
         if not self._gate.acquire(blocking=False):
             return None  # it is being closed
         try:
-            inlet, silent_s = self._inlet, now_s - self._heard_s
-            if inlet is None or not self._calm:
-                self._calm = False
-                return None
-            waiting = inlet.available
-            if waiting == 0 or (waiting < min(min_samples, inlet.capacity) and silent_s < _SLICE_S):
-                self._calm = silent_s < _LULL_S
-                return None
             if self._was_found_again(inlet, now_s):
                 self._unverified, self._calm = True, False
                 return None

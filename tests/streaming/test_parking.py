@@ -11,7 +11,10 @@ from fake_sources import HOP, SOON_S, FakePipeline, HoldingSource, Recorder
 from bci.errors import SourceEndedError, SourceFailedError
 from streaming.batching import FEW, GROUP
 from streaming.engine import Engine
-from streaming.lane import Due
+from streaming.lane import Due, Lane
+from streaming.mailbox import Box
+from streaming.parking import Parking
+from streaming.reader import Demand, Reader
 
 MANY = FEW + 1
 
@@ -127,6 +130,17 @@ def test_a_parked_source_that_ends_or_fails_does_so_alone(classroom: Classroom, 
         classroom.sources[name].give(HOP)
     classroom.until_frames(2, others)
     assert classroom.readers() == []
+
+
+def test_a_source_is_looked_at_again_when_half_of_the_next_hop_has_gone_by() -> None:
+    source, demand, parking = HoldingSource(), Demand(HOP / 250.0), Parking()
+    reader = Reader("p", source, lambda _: True, lambda: 100.0, demand, 1.0, lambda *_: None, lambda: True)
+    parking.park(Lane("p", FakePipeline, Box(), demand, reader))
+    source.give(HOP)
+    source.give(HOP)
+    assert len(parking.taken(100.0)) == 1
+    assert parking.taken(100.019) == []
+    assert len(parking.taken(100.021)) == 1
 
 
 def test_what_fell_due_is_handed_on_in_groups_and_nobody_is_passed_over() -> None:
