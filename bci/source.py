@@ -86,6 +86,11 @@ class Takeable(Protocol):
         """True where the next `take` can give all that there is to give; else `read` must go on, and may wait."""
         ...
 
+    @property
+    def holds(self) -> bool:
+        """True where samples wait in it."""
+        ...
+
     def take(self, min_samples: int, now_s: float) -> Chunk | None:
         """Give what is there, if that is `min_samples` or has waited for long; never waits itself.
 

@@ -165,7 +165,7 @@ class Lane:
         silent_s = now_s - self._heard_s
         if told.state == "reconnecting":
             self.state, self.detail = "reconnecting", told.detail
-        elif silent_s >= STALLED_S and not self.box.items:
+        elif silent_s >= STALLED_S and not self.box.items and not self.reader.holds:
             self.state = "stalled"
             self.detail = told.detail or "no samples for more than a second: is it switched on and in reach?"
         elif self._pipeline is not None:

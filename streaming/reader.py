@@ -206,6 +206,11 @@ class Reader:
         return Arrived(chunk, self._clock())
 
     @property
+    def holds(self) -> bool:
+        """True where samples wait in a parked source: the worker is late, not they."""
+        return self._parked and self._takeable is not None and self._takeable.holds
+
+    @property
     def may_park(self) -> bool:
         """True where streams are many and the source is calm."""
         return self._takeable is not None and self._takeable.calm and self._many()

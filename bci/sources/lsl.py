@@ -179,6 +179,12 @@ class LslSource:
         """True while samples come as they should: nothing to wait for, to find again or to hold back."""
         return self._calm
 
+    @property
+    def holds(self) -> bool:
+        """True where samples wait in the inlet."""
+        inlet = self._inlet
+        return inlet is not None and inlet.available > 0
+
     def take(self, min_samples: int, now_s: float) -> Chunk | None:
         """Give what is there if that is `min_samples` or has waited for long; never waits itself.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from fake_sources import HOP, SOON_S, FakePipeline, HoldingSource, Recorder
+from fake_sources import HOP, SOON_S, FakeClock, FakePipeline, HoldingSource, Recorder
 
+from bci.clock import lsl_now_s
 from bci.errors import SourceEndedError, SourceFailedError
 from streaming.batching import FEW, GROUP
 from streaming.engine import Engine
@@ -22,9 +23,9 @@ MANY = FEW + 1
 class Classroom:
     """An engine with many sources."""
 
-    def __init__(self, n_streams: int) -> None:
+    def __init__(self, n_streams: int, clock: Callable[[], float] = lsl_now_s) -> None:
         self.sink = Recorder()
-        self.engine = Engine(self.sink)
+        self.engine = Engine(self.sink, clock=clock)
         self.sources = {f"p{i:02}": HoldingSource() for i in range(n_streams)}
         self.engine.start()
         for name, source in self.sources.items():
@@ -165,4 +166,29 @@ def test_what_fell_due_is_handed_on_in_groups_and_nobody_is_passed_over() -> Non
     assert [len(batch) for batch in batches] == [GROUP] * 4
     once = [due.stream_id for batch in batches[:2] for due in batch]
     assert sorted(once) == list(room.sources)[1:], "each once, before any has its second turn"
+    assert room.engine.stop(SOON_S)
+
+
+def test_streams_whose_samples_wait_for_a_late_worker_are_not_called_stalled() -> None:
+    clock = FakeClock()
+    room, busy, go_on = Classroom(2 * GROUP + 1, clock), threading.Event(), threading.Event()
+    room.until_parked()
+
+    def hold(batch: Sequence[Due]) -> None:
+        if not busy.is_set():
+            busy.set()
+            assert go_on.wait(SOON_S)
+
+    room.sink.on_due = hold
+    clock.now_s += 0.5
+    room.sources["p00"].give(HOP)
+    assert busy.wait(SOON_S)
+    others = list(room.sources)[1:]
+    for name in others:
+        room.sources[name].give(HOP)
+    clock.now_s += 2.0
+    go_on.set()
+    room.until_frames(2, others)
+    room.sink.until(lambda: room.sink.states("p00")[-1] == "stalled")  # nothing waits there
+    assert not any("stalled" in room.sink.states(name) for name in others)
     assert room.engine.stop(SOON_S)

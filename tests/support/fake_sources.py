@@ -77,6 +77,10 @@ class HoldingSource(FakeSource):
         self.calm = True
         self.takers: set[str] = set()
 
+    @property
+    def holds(self) -> bool:
+        return not self._items.empty()
+
     def take(self, min_samples: int, now_s: float) -> Chunk | None:
         self.takers.add(threading.current_thread().name)
         if not self.calm:
