@@ -15,6 +15,9 @@ GROUP = 8
 LOOK_S = 2e-3
 """Between two looks at sources without a thread that had nothing to give, s."""
 
+EARLIEST = 0.5
+"""Share of the time that the samples of the next hop take, before which such a source is not looked at again."""
+
 REST_S = 25e-6
 """For each stream, s."""
 

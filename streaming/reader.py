@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from bci.errors import FocusloopError, SourceEndedError, SourceNotFoundError
 from bci.source import Source, Takeable
 from bci.types import Chunk, SourceState, StreamSpec
+from streaming.batching import EARLIEST
 from streaming.defects import Place
 
 READ_S = 0.2
 OPEN_S = 10.0
-EARLIEST = 0.5
-"""Of the time that the next hop's samples take: so early a parked source is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,20 @@ class Classroom:
             assert not thread.is_alive()
         self.until_frames(1)
 
+    def hold_worker(self, name: str) -> threading.Event:
+        """Let one stream give a hop, and the worker be busy with it until the event is set."""
+        busy, go_on = threading.Event(), threading.Event()
+
+        def hold(_batch: Sequence[Due]) -> None:
+            if not busy.is_set():
+                busy.set()
+                assert go_on.wait(SOON_S)
+
+        self.sink.on_due = hold
+        self.sources[name].give(HOP)
+        assert busy.wait(SOON_S)
+        return go_on
+
     @staticmethod
     def readers() -> list[threading.Thread]:
         return [t for t in threading.enumerate() if t.name.startswith("read ")]
@@ -145,17 +159,9 @@ def test_a_source_is_looked_at_again_when_half_of_the_next_hop_has_gone_by() -> 
 
 
 def test_what_fell_due_is_handed_on_in_groups_and_nobody_is_passed_over() -> None:
-    room, busy, go_on = Classroom(2 * GROUP + 1), threading.Event(), threading.Event()
+    room = Classroom(2 * GROUP + 1)
     room.until_parked()
-
-    def hold(batch: Sequence[Due]) -> None:
-        if not busy.is_set():
-            busy.set()
-            assert go_on.wait(SOON_S)
-
-    room.sink.on_due = hold
-    room.sources["p00"].give(HOP)
-    assert busy.wait(SOON_S)
+    go_on = room.hold_worker("p00")
     n_batches = len(room.sink.batches)
     for _ in range(2):
         for name in list(room.sources)[1:]:
@@ -171,18 +177,10 @@ def test_what_fell_due_is_handed_on_in_groups_and_nobody_is_passed_over() -> Non
 
 def test_streams_whose_samples_wait_for_a_late_worker_are_not_called_stalled() -> None:
     clock = FakeClock()
-    room, busy, go_on = Classroom(2 * GROUP + 1, clock), threading.Event(), threading.Event()
+    room = Classroom(2 * GROUP + 1, clock)
     room.until_parked()
-
-    def hold(batch: Sequence[Due]) -> None:
-        if not busy.is_set():
-            busy.set()
-            assert go_on.wait(SOON_S)
-
-    room.sink.on_due = hold
     clock.now_s += 0.5
-    room.sources["p00"].give(HOP)
-    assert busy.wait(SOON_S)
+    go_on = room.hold_worker("p00")
     others = list(room.sources)[1:]
     for name in others:
         room.sources[name].give(HOP)
