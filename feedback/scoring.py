@@ -198,7 +198,7 @@ class ScoringSink:
     def _explain(self, person: Participant, score: FocusScore, due: Due | None = None) -> None:
         told = None
         if score.valid and due is not None and due.x is not None:
-            told = attribute(person.model, due.x, due.scorer.positions_m, due.window.usable)
+            told = attribute(person.model, due.x, due.scorer.positions_m, due.window.usable, calibrated=due.calibrated)
         self.publish(person.id, "explanation", explanation_fields(score, told, self._anchor, lsl_now_s()))
 
     def status(self, stream_id: str, status: StreamStatus) -> None:

@@ -75,7 +75,12 @@ def shares(changes: Sequence[float]) -> list[float]:
 
 
 def attribute(
-    session: FocusSession, x: NDArray[np.float32], position_m: NDArray[np.float32], usable: NDArray[np.bool_]
+    session: FocusSession,
+    x: NDArray[np.float32],
+    position_m: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    *,
+    calibrated: bool = True,
 ) -> Attribution:
     """Attribute the logit of one window.
 
@@ -89,6 +94,8 @@ def attribute(
         float32 (channels, 3).
     usable
         bool (channels, tokens); at least one is.
+    calibrated
+        True where x is relative to a personal baseline; without one a logit counts less (`bundle.Calibration`).
 
     Raises
     ------
@@ -111,7 +118,8 @@ def attribute(
 
     variants = [x, *(at_rest([i]) for i in everything), at_rest(low, "front"), at_rest(high)]
     variants += [at_rest(everything, region) for region in present]
-    whole, *without = _score(session, variants, position_m, ~usable).tolist()
+    scale, shift = session.bundle.card.calibration.of(calibrated)
+    whole, *without = (scale * _score(session, variants, position_m, ~usable) + shift).tolist()
     changes = [whole - logit for logit in without]
     by_band, (ocular, muscular), by_region = np.split(changes, (len(bands), len(bands) + 2))
     total = max(float(np.abs(by_band).sum()), abs(ocular), abs(muscular), 1e-9)

@@ -36,6 +36,18 @@ class OutOfDistribution(_Strict):
     meaning: str
 
 
+class Calibration(_Strict):
+    """Scale and shift of the graph's `logit` without a baseline; against one it is calibrated as it is."""
+
+    scale_uncalibrated: float = Field(default=1.0, gt=0)
+    shift_uncalibrated: float = 0.0
+    meaning: str = "the graph's logit as it is: this model was measured before 2026-11-27"
+
+    def of(self, calibrated: bool) -> tuple[float, float]:
+        """Scale and shift of a window's logit, by whether it was measured against a baseline."""
+        return (1.0, 0.0) if calibrated else (self.scale_uncalibrated, self.shift_uncalibrated)
+
+
 class Confidence(_Strict):
     """Expected accuracy against the distance of the probability from 0.5, measured out of fold by person."""
 
@@ -72,6 +84,7 @@ class ModelCard(_Strict):
     outputs: tuple[TensorSpec, ...]
     normalisation: Normalisation
     ood: OutOfDistribution
+    calibration: Calibration = Calibration()
     confidence: Confidence
     metrics: dict[str, dict[str, float | int | str | list[float]]]
 

@@ -258,6 +258,8 @@ class StreamScorer:
             other = contradicts(self._alpha - self._alpha_rise, self._baseline.alpha_index, self._baseline.eyes)
             if other:
                 return self.refuse(due, "baseline_mismatch")
+        scale, shift = self.card.calibration.of(due.calibrated)
+        logit, spread = scale * logit + shift, scale * spread
         if self._head is not None and due.x is not None:
             logit = self._head.logit(due.x, due.window.usable)
         raw = 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))

@@ -102,12 +102,11 @@ def _numbers(text: str | None) -> list[int]:
 
 
 def _show(found: FocusReport) -> None:
+    from inference.training.evaluate import AUC_HEADS, NUMBER_HEADS
+
     print(f"AUC task against rest, {found.people} people, out of fold by person, [95 % interval over people]\n")
-    print(
-        "| reference | electrodes | pooled | within person | 20-s mean, pooled | 20-s mean, within "
-        "| precision | recall | F1 | ECE | coverage |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    heads = ("reference", "electrodes", *AUC_HEADS, *NUMBER_HEADS)
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for row in found.rows:
         print(_line(row))
     _show_lengths(found)
@@ -131,10 +130,7 @@ def _show_lengths(found: FocusReport) -> None:
 
 
 def _line(row: Row) -> str:
-    figures = (row.pooled, row.within, row.steady_pooled, row.steady_within)
-    rest = (row.precision, row.recall, row.f1, row.calibration_error, row.coverage)
-    cells = [row.reference, row.montage, *map(_figure, figures), *(f"{value:.3f}" for value in rest)]
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join((row.reference, row.montage, *map(_figure, row.aucs), *row.numbers))} |"
 
 
 def _null(null: Null) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from importlib import resources
 
 from inference.bundle import ModelCard
-from inference.training.evaluate import FocusReport, Row
+from inference.training.evaluate import AUC_HEADS, NUMBER_HEADS, FocusReport, Row
 from inference.training.metrics import Null, failed
 from inference.training.trained_on import EEGMAT, TrainedOn
+
+HEADS = ("baseline", "electrodes", *AUC_HEADS, *NUMBER_HEADS)
 
 
 def card_text(card: ModelCard, report: FocusReport, trained_on: TrainedOn = EEGMAT) -> str:
@@ -26,6 +28,7 @@ def card_text(card: ModelCard, report: FocusReport, trained_on: TrainedOn = EEGM
         schema=card.feature_schema,
         response_s=card.response_s,
         opset=card.opset,
+        heads=f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}",
         rows="\n".join(_line(row) for row in report.rows),
         nulls="\n".join(_null(null) for null in report.nulls),
         verdict=_verdict(report.nulls),
@@ -54,10 +57,7 @@ def _line(row: Row) -> str:
     cells = [
         "30 s of rest" if row.reference == "baseline" else "none",
         row.montage,
-        *(str(figure) for figure in (row.pooled, row.within, row.steady_pooled, row.steady_within)),
-        *(
-            f"{value:.3f}"
-            for value in (row.balanced_accuracy, row.precision, row.recall, row.f1, row.calibration_error, row.coverage)
-        ),
+        *(str(figure) for figure in row.aucs),
+        *row.numbers,
     ]
     return f"| {' | '.join(cells)} |"

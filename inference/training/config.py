@@ -25,7 +25,11 @@ class TrainingConfig(BaseModel):
     name: str = Field(default="focus-attention", pattern=r"^[a-z0-9][a-z0-9-]*$")
     version: str = Field(default="1.0.0", pattern=r"^\d+\.\d+\.\d+$")
     people: int | tuple[int, ...] = Field(default=24, description="of EEGMAT: the first so many, or these by number")
-    folds: int = Field(default=6, ge=2, description="groups of people; each is scored by a network that never saw them")
+    folds: int = Field(
+        default=24,
+        ge=2,
+        description="groups of people, at most one for each person; each is scored by a network that never saw them",
+    )
     seed: int = 0
     device: Device = "cpu"
     members: int = Field(default=8, ge=1)
@@ -51,8 +55,8 @@ class TrainingConfig(BaseModel):
     re_referenced_share: float = Field(
         default=0.1, ge=0, le=1, description="of batches with four electrodes against the mean of Fp1 and Fp2"
     )
-    all_channels_share: float = Field(default=0.5, ge=0, le=1, description="of batches with the whole montage")
-    fewest_channels: int = Field(default=4, ge=1)
+    all_channels_share: float = Field(default=0.2, ge=0, le=1, description="of batches with the whole montage")
+    fewest_channels: int = Field(default=2, ge=1)
     response_people: int = Field(default=60, ge=1, description="simulated, to measure the response time on")
     token_dropout: float = Field(default=0.1, ge=0, lt=1)
     noise: float = Field(default=0.1, ge=0, description="standard deviation added per channel and band, log units")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inference.training.calibration import cross_calibrated, error_by_chance
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, Person
 from inference.training.curves import Curve, curve_of
@@ -23,12 +24,11 @@ from inference.training.metrics import (
     Figure,
     Null,
     Scores,
-    Values,
     balanced_accuracy,
     calibration_error,
     causal_mean,
-    class_weights,
     coverage,
+    delivered,
     detection,
     person_aucs,
     pooled_auc,
@@ -176,69 +176,6 @@ def join_predictions(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def fit_calibration(
-    said: Sequence[Predictions], rows: Sequence[NDArray[np.bool_]] | None = None
-) -> tuple[float, float]:
-    """Fit scale and shift of the logit (Platt 1999), rest and task weighted the same.
-
-    Parameters
-    ----------
-    said
-        Predictions, pooled.
-    rows
-        Which of each; None for all that were not refused.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    rows = rows or [~one.refused for one in said]
-    logit = np.concatenate([one.logit[keep] for one, keep in zip(said, rows, strict=True)])
-    label = np.concatenate([one.label[keep] for one, keep in zip(said, rows, strict=True)])
-    model = LogisticRegression(C=np.inf).fit(logit[:, None], label, sample_weight=class_weights(label))
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
-
-
-def cross_calibrated(
-    found: OutOfFold, limits: Mapping[Reference, float], *, cautious: bool = False
-) -> dict[tuple[Reference, str], Scores]:
-    """Calibrate each fold by the others, and refuse what lies outside the distribution; arguments as `scores_of`."""
-    against_rest = [said for (reference, _), said in found.items() if reference == "baseline"]
-    folds = np.unique(against_rest[0].fold)
-    fits = {
-        fold: fit_calibration(against_rest, [~said.refused & (said.fold != fold) for said in against_rest])
-        for fold in folds
-    }
-    out: dict[tuple[Reference, str], Scores] = {}
-    for key, said in found.items():
-        scale = np.array([fits[fold][0] for fold in said.fold])
-        shift = np.array([fits[fold][1] for fold in said.fold])
-        out[key] = scores_of(said, scale, shift, limits[key[0]], cautious=cautious)
-    return out
-
-
-def scores_of(
-    said: Predictions, scale: Values | float, shift: Values | float, limit: float, *, cautious: bool = False
-) -> Scores:
-    """Calibrate predictions, and refuse what the rules or the distance from the training data refuse.
-
-    Parameters
-    ----------
-    said
-        Not calibrated.
-    scale, shift
-        Of the logit.
-    limit
-        Of `ood`.
-    cautious
-        Draw them towards 0.5 by the members' spread, as the confidence of a score does (`inference.scorer.cautious`).
-    """
-    logit = scale * said.logit + shift
-    if cautious:
-        logit = logit / np.sqrt(1.0 + np.pi * (scale * said.spread) ** 2 / 8.0)
-    probability = 1.0 / (1.0 + np.exp(-logit))
-    refused = said.refused | (said.ood > limit)
-    return Scores(np.where(refused, np.nan, probability), said.label, said.person)
-
-
 def ood_limit(found: OutOfFold, reference: Reference) -> float:
     """Set the limit of the usual: half as much again as the 99th percentile of unseen people's windows.
 
@@ -248,14 +185,31 @@ def ood_limit(found: OutOfFold, reference: Reference) -> float:
     return float(1.5 * np.quantile(distances, 0.99))
 
 
+AUC_HEADS = (
+    "window, pooled",
+    "window, within",
+    "`value`, pooled",
+    "`value`, within",
+    "20-s mean, pooled",
+    "20-s mean, within",
+)
+NUMBER_HEADS = ("balanced accuracy", "precision", "recall", "F1", "ECE (by chance: median, 97.5 %)", "coverage")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: a reference and a montage."""
+    """One line of the table: a reference and a montage.
+
+    `pooled` and `within` are of single windows (`raw`), `value_…` of what a client gets, smoothed over 1 s, `steady_…`
+    of the mean over 20 s. `error_by_chance` is what the calibration error of a calibrated score of so many people is.
+    """
 
     reference: Reference
     montage: str
     pooled: Figure
     within: Figure
+    value_pooled: Figure
+    value_within: Figure
     steady_pooled: Figure
     steady_within: Figure
     balanced_accuracy: float
@@ -263,8 +217,30 @@ class Row:
     recall: float
     f1: float
     calibration_error: float
+    error_by_chance: Figure
     coverage: float
     worst: tuple[str, ...]
+
+    @property
+    def aucs(self) -> tuple[Figure, ...]:
+        """What the tables show under `AUC_HEADS`."""
+        return (
+            self.pooled,
+            self.within,
+            self.value_pooled,
+            self.value_within,
+            self.steady_pooled,
+            self.steady_within,
+        )
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What the tables show under `NUMBER_HEADS`."""
+        return (
+            *(f"{value:.3f}" for value in (self.balanced_accuracy, self.precision, self.recall, self.f1)),
+            f"{self.calibration_error:.3f} ({self.error_by_chance.value:.2f}, {self.error_by_chance.high:.2f})",
+            f"{self.coverage:.3f}",
+        )
 
 
 def tabulate(
@@ -273,7 +249,8 @@ def tabulate(
     """Make the table of figures of calibrated scores."""
     rows: list[Row] = []
     for (reference, montage), scores in calibrated.items():
-        steady = causal_mean(scores, found[reference, montage].end_s)
+        end_s = found[reference, montage].end_s
+        value, steady = delivered(scores, end_s, HOP_S * STEP_FRAMES), causal_mean(scores, end_s)
         each = person_aucs(scores)
         worst = sorted(each, key=each.__getitem__)[:4]
         rows.append(
@@ -282,11 +259,14 @@ def tabulate(
                 montage,
                 pooled_figure(scores),
                 within_figure(scores),
+                pooled_figure(value),
+                within_figure(value),
                 pooled_figure(steady),
                 within_figure(steady),
                 balanced_accuracy(scores),
                 *detection(scores),
                 calibration_error(scores),
+                error_by_chance(scores),
                 coverage(scores),
                 tuple(f"{corpus[person].id} {each[person]:.2f}" for person in worst),
             )

@@ -14,7 +14,7 @@ import onnxruntime as ort
 import torch
 
 from bci.errors import ModelError
-from inference.bundle import Confidence, ModelCard, Normalisation, OutOfDistribution, TensorSpec
+from inference.bundle import Calibration, Confidence, ModelCard, Normalisation, OutOfDistribution, TensorSpec
 from inference.training.card import card_text
 from inference.training.config import TrainingConfig
 from inference.training.corpus import MODEL_BANDS
@@ -39,6 +39,8 @@ class Measured:
         Out-of-fold figures.
     ood_limit, ood_limit_uncalibrated
         Of the graph's `ood` output.
+    scale_uncalibrated, shift_uncalibrated
+        Of the graph's `logit` without a baseline.
     margin, accuracy, accuracy_uncalibrated
         Expected accuracy against |p - 0.5|, out of fold.
     response_s
@@ -50,6 +52,8 @@ class Measured:
     report: FocusReport
     ood_limit: float
     ood_limit_uncalibrated: float
+    scale_uncalibrated: float
+    shift_uncalibrated: float
     margin: tuple[float, ...]
     accuracy: tuple[float, ...]
     accuracy_uncalibrated: tuple[float, ...]
@@ -182,6 +186,14 @@ def _card(
                 "the 99th percentile of windows of people held out, whatever their label"
             ),
         ),
+        calibration=Calibration(
+            scale_uncalibrated=round(measured.scale_uncalibrated, 4),
+            shift_uncalibrated=round(measured.shift_uncalibrated, 4),
+            meaning=(
+                "the graph's logit is calibrated against 30 s of own rest; without a baseline scale * logit + shift is "
+                "(Platt 1999), fitted to windows of people held out, all montages of the table"
+            ),
+        ),
         confidence=Confidence(
             margin=measured.margin,
             accuracy=_rounded(measured.accuracy),
@@ -217,6 +229,8 @@ def _metrics(
             "auc_pooled_interval": [round(row.pooled.low, 3), round(row.pooled.high, 3)],
             "auc_within": round(row.within.value, 3),
             "auc_within_interval": [round(row.within.low, 3), round(row.within.high, 3)],
+            "auc_pooled_value": round(row.value_pooled.value, 3),
+            "auc_within_value": round(row.value_within.value, 3),
             "auc_pooled_20s_mean": round(row.steady_pooled.value, 3),
             "auc_within_20s_mean": round(row.steady_within.value, 3),
             "balanced_accuracy": round(row.balanced_accuracy, 3),
@@ -224,6 +238,8 @@ def _metrics(
             "recall": round(row.recall, 3),
             "f1": round(row.f1, 3),
             "ece": round(row.calibration_error, 3),
+            "ece_by_chance": round(row.error_by_chance.value, 3),
+            "ece_by_chance_interval": [round(row.error_by_chance.low, 3), round(row.error_by_chance.high, 3)],
             "coverage": round(row.coverage, 3),
         }
     return metrics
@@ -241,7 +257,7 @@ def card_toml(card: ModelCard) -> str:
     for key in ("inputs", "outputs"):
         for tensor in values[key]:
             lines += ["", f"[[{key}]]", *(f"{name} = {_toml(value)}" for name, value in tensor.items())]
-    for key in ("normalisation", "ood", "confidence"):
+    for key in ("normalisation", "ood", "calibration", "confidence"):
         lines += ["", f"[{key}]", *(f"{name} = {_toml(value)}" for name, value in values[key].items())]
     for name, table in values["metrics"].items():
         lines += ["", f"[metrics.{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]

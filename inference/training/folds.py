@@ -25,17 +25,17 @@ def silent(_text: str, _share: float) -> None:
 
 
 def fold_of(people: int, config: TrainingConfig) -> NDArray[np.int64]:
-    """Deal people into folds of nearly the same size.
+    """Deal people into folds of nearly the same size; with no more people than folds each is a fold of their own.
 
     Raises
     ------
     ConfigError
-        With fewer people than folds.
+        With fewer than two people.
     """
-    if people < config.folds:
-        msg = f"{people} people for {config.folds} folds; give at least as many people as folds"
+    if people < 2:
+        msg = f"{people} people: whoever is scored needs others that the network is fitted to"
         raise ConfigError(msg)
-    return np.random.default_rng(config.seed).permutation(people) % config.folds
+    return np.random.default_rng(config.seed).permutation(people) % min(config.folds, people)
 
 
 def fit_folds(
@@ -61,9 +61,10 @@ def fit_folds(
     """
     folds = fold_of(len(corpus), config)
     fitted: list[Fitted] = []
-    for fold in range(config.folds):
+    count = int(folds.max()) + 1
+    for fold in range(count):
         learn = [person for person, own in zip(corpus, folds, strict=True) if own != fold]
-        text = f"fold {fold + 1} of {config.folds}"
+        text = f"fold {fold + 1} of {count}"
         fitted.append(
             fit_or_find(
                 learn,
@@ -71,7 +72,7 @@ def fit_folds(
                 seed=config.seed + 1 + fold,
                 kept=kept,
                 watch=None if watch is None else functools.partial(watch, text),
-                progress=lambda share, fold=fold, text=text: progress(text, (fold + share) / config.folds),
+                progress=lambda share, fold=fold, text=text: progress(text, (fold + share) / count),
             )
         )
     return fitted

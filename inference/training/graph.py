@@ -14,7 +14,17 @@ import onnx
 import onnx.numpy_helper
 import onnx.parser
 
-from inference.training.network import HEAD_RADIUS_M, LEAST_ATTENTION, LEAST_SWING, PLACES, SCORE_LIMIT, FocusNetwork
+from inference.training.network import (
+    FEWEST_SEEN,
+    HEAD_RADIUS_M,
+    LEAST_ATTENTION,
+    LEAST_SWING,
+    MOST_SEEN,
+    PLACES,
+    SCORE_LIMIT,
+    USUAL_SEEN,
+    FocusNetwork,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,6 +78,10 @@ focus_attention (float[b, c, t, {bands}] x, float[b, c, 3] position_m, bool[b, c
     summary = Reshape (summary3, flat)
     moments3 = Concat <axis = 1> (moments, swing_mean)
     moments_flat = Reshape (moments3, flat)
+    speaking = Clip (total, fewest_seen, most_seen)
+    plenty3 = Log (speaking)
+    plenty = Reshape (plenty3, flat)
+    moments_plenty = Mul (moments_flat, plenty)
 
     gates = MatMul (place, place_in)
     gates4 = Unsqueeze (gates, axis2)
@@ -96,7 +110,7 @@ focus_attention (float[b, c, t, {bands}] x, float[b, c, 3] position_m, bool[b, c
     pooled3 = Div (pooled_sum, count)
     pooled = Reshape (pooled3, flat)
 
-    features = Concat <axis = 1> (summary, moments_flat, pooled)
+    features = Concat <axis = 1> (summary, moments_flat, moments_plenty, pooled)
     heads = Gemm (features, head_weight, head_bias)
     logit_column, deviations = Split <axis = 1> (heads, split_heads)
     logit = Reshape (logit_column, row1)
@@ -157,6 +171,8 @@ def _constants(network: FocusNetwork) -> dict[str, NDArray[Any]]:
         "highest_score": SCORE_LIMIT,
         "least": LEAST_ATTENTION,
         "least_swing": LEAST_SWING,
+        "fewest_seen": FEWEST_SEEN,
+        "most_seen": MOST_SEEN,
     }
     return {key: np.array(value, np.int64) for key, value in integers.items()} | {
         key: np.array(value, np.float32) for key, value in numbers.items()
@@ -172,11 +188,14 @@ def _weights(network: FocusNetwork) -> dict[str, NDArray[Any]]:
     # the graph keeps positions in metres
     place_scale = np.repeat([HEAD_RADIUS_M, HEAD_RADIUS_M**2, 1.0], [3, 3, 1])
     summary_scale = np.repeat([1.0, 1.0 / HEAD_RADIUS_M, 1.0], [bands, 2 * bands, bands])
-    moment_scale = np.concatenate([np.repeat(place_scale, bands), np.ones(bands)])
+    moment_scale = np.tile(np.concatenate([np.repeat(place_scale, bands), np.ones(bands)]), 2)
+    moment_weight = _array(network.moment_head.weight).T / (_array(network.moment_scale) * moment_scale)[:, None]
+    alone, with_plenty = np.split(moment_weight, 2)  # the graph takes the plain logarithm
     every = np.concatenate(
         [
             _array(network.summary_head.weight).T / (_array(network.summary_scale) * summary_scale)[:, None],
-            _array(network.moment_head.weight).T / (_array(network.moment_scale) * moment_scale)[:, None],
+            alone - np.log(USUAL_SEEN) * with_plenty,
+            with_plenty,
             _array(network.pooled_head.weight).T,
         ]
     )

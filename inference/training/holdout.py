@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from bci.errors import ConfigError
+from inference.training.calibration import fit_calibrations, scores_of
 from inference.training.checks import LEAST_PEOPLE
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
 from inference.training.evaluate import (
     REFERENCES,
     FocusReport,
-    fit_calibration,
     ood_limit,
     out_of_fold,
     report_of,
-    scores_of,
 )
 from inference.training.folds import Progress, fit_folds, fit_or_find, silent
 from inference.training.kept import KeptFits
@@ -60,12 +59,12 @@ def evaluate_hold_out(
         msg = "one person held out says nothing about people; name at least two, or score each by the others"
         raise ConfigError(msg)
     learn = [person for person in corpus if person.id not in held_out]
-    if len(learn) < max(LEAST_PEOPLE, config.folds):
-        msg = f"{len(learn)} people are left to train on, at least {max(LEAST_PEOPLE, config.folds)} are needed"
+    if len(learn) < LEAST_PEOPLE:
+        msg = f"{len(learn)} people are left to train on, at least {LEAST_PEOPLE} are needed"
         raise ConfigError(msg)
     inner = fit_folds(learn, config, lambda text, share: progress(text, _FOLDS_SHARE * share), kept=kept)
     others = out_of_fold(learn, config, inner)
-    scale, shift = fit_calibration([said for (of, _), said in others.items() if of == "baseline"])
+    fits = fit_calibrations(others)
     limits = {reference: ood_limit(others, reference) for reference in REFERENCES}
     fitted = fit_or_find(
         learn,
@@ -77,5 +76,5 @@ def evaluate_hold_out(
     )
     folds = np.array([0 if name in held_out else -1 for name in ids])
     found = out_of_fold(corpus, config, [fitted], folds)
-    scores = {key: scores_of(said, scale, shift, limits[key[0]]) for key, said in found.items()}
+    scores = {key: scores_of(said, *fits[key[0]], limits[key[0]]) for key, said in found.items()}
     return report_of(corpus, found, scores)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inference.training.calibration import cross_calibrated
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
 from inference.training.evaluate import (
     Length,
     OutOfFold,
-    cross_calibrated,
     evaluation_windows,
     join_predictions,
     ood_limit,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.personal.cross_validation import areas
+from inference.smoothing import ScoreTrack
 
 Values = NDArray[np.float64]
 
@@ -204,22 +205,52 @@ def within_figure(scores: Scores, *, draws: int = 2000, seed: int = 0) -> Figure
     return Figure(float(each.mean()), float(low), float(high))
 
 
+def delivered(scores: Scores, end_s: Values, hop_s: float, smoothing_s: float = 1.0) -> Scores:
+    """Smooth the scores as the service does before a client gets them: `value`.
+
+    Parameters
+    ----------
+    scores, end_s
+        As for `causal_mean`.
+    hop_s
+        Time between two scores, s; after a longer gap the smoothing starts anew, as after a score that is not valid.
+    smoothing_s
+        Time constant, s.
+    """
+    out = np.full(len(scores.label), np.nan)
+    for rows in _recordings(scores, end_s):
+        track, last_s = ScoreTrack(hop_s, smoothing_s), -np.inf
+        for row in rows[~np.isnan(scores.probability[rows])]:
+            now_s = float(end_s[row])
+            if now_s - last_s > 1.5 * hop_s:
+                track.restart()
+            last_s = now_s
+            out[row] = track.add(float(scores.probability[row]), round(now_s / hop_s), 0)[0]
+    return Scores(out, scores.label, scores.person)
+
+
+def _recordings(scores: Scores, end_s: Values) -> Iterator[NDArray[np.int64]]:
+    """Give the rows of each person and condition, in the order of time."""
+    key = scores.person * 2 + scores.label
+    for one in np.unique(key):
+        rows = np.flatnonzero(key == one)
+        yield rows[np.argsort(end_s[rows], kind="stable")]
+
+
 def causal_mean(scores: Scores, end_s: Values, span_s: float = 20.0) -> Scores:
     """Mean of the valid scores of the last `span_s` seconds of the same person and condition: `steady`.
 
     Parameters
     ----------
     scores
-        In the order of time within each person and condition.
+        One recording for each person and condition.
     end_s
         End of each window, s, within its recording.
     span_s
         Length of the mean, s.
     """
     out = np.full(len(scores.label), np.nan)
-    for key in np.unique(scores.person * 2 + scores.label):
-        rows = np.flatnonzero(scores.person * 2 + scores.label == key)
-        rows = rows[np.argsort(end_s[rows], kind="stable")]
+    for rows in _recordings(scores, end_s):
         values = scores.probability[rows]
         known = np.concatenate([[0], np.cumsum(~np.isnan(values))])
         sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])

@@ -2,9 +2,9 @@
 
 One way is montage-free and linear: mean, lateral and front-back slope of each band over the usable electrodes, and how
 much the band swings from token to token. The other looks at where things are: self-attention over (channel, time)
-tokens that know their electrode, beside a linear path whose weights vary smoothly over the head. Their logits are
-averaged, and so are the members', each trained on its own resample of the people; how far the members disagree is the
-`spread`.
+tokens that know their electrode, beside a linear path whose weights vary smoothly over the head, and with how many
+electrodes there are: what four can tell is weighed otherwise than what nineteen can. Their logits are averaged, and so
+are the members', each trained on its own resample of the people; how far the members disagree is the `spread`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ LEAST_SWING = 1e-4
 
 PLACES = 7
 """What a channel tells of its electrode: x, y, z, their squares, and 1."""
+
+FEWEST_SEEN, USUAL_SEEN, MOST_SEEN = 12.0, 54.0, 114.0
+"""Usable (channel, token) pairs of 2, 9 and 19 electrodes: the span over which weights vary with their number. Beyond
+what training has seen they stay what they are at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,8 @@ class NetworkShape:
 
     @property
     def moments(self) -> int:
-        """Features of the linear path whose weights vary over the head."""
-        return (PLACES + 1) * self.bands
+        """Features of the linear path whose weights vary over the head and with the number of electrodes."""
+        return 2 * (PLACES + 1) * self.bands
 
 
 class Paths(NamedTuple):
@@ -71,7 +75,8 @@ class Paths(NamedTuple):
         (b, 4 f): mean of each band, its slope to the right, its slope to the front, its standard deviation over the
         tokens of a channel (mean over channels).
     moments
-        (b, 8 f): means of each band weighted by `PLACES`, and its standard deviation as above.
+        (b, 16 f): means of each band weighted by `PLACES`, and its standard deviation as above; then the same times
+        the logarithm of how many tokens are usable (`USUAL_SEEN`: 0).
     pooled
         (b, width): attention tokens, averaged.
     """
@@ -131,7 +136,9 @@ class FocusNetwork(nn.Module):
         mean, at = moments[:, -1:], places[:, :2]
         slope = (moments[:, :2] - at * mean) / (places[:, 3:5] - at * at + self.shape.slope_ridge)
         summary = torch.cat([mean, slope, swings], 1).flatten(1)
-        return Paths(summary, torch.cat([moments, swings], 1).flatten(1), self._attend(x, place, usable))
+        by_place = torch.cat([moments, swings], 1).flatten(1)
+        plenty = torch.log(sums[:, -1, -1:].clamp(FEWEST_SEEN, MOST_SEEN) / USUAL_SEEN)
+        return Paths(summary, torch.cat([by_place, plenty * by_place], 1), self._attend(x, place, usable))
 
     def _attend(self, x: Tensor, place: Tensor, usable: Tensor) -> Tensor:
         gate, offset = self.place_in(place).unsqueeze(2).chunk(2, 3)

@@ -107,13 +107,11 @@ def train_sessions(
     eegmat = None if alone else _eegmat(data, tell)
     progress("reading the sessions", 0.0)
     own = read_own(paths, wish, tell)
-    needed = max(LEAST_PEOPLE, config.folds)
-    if eegmat is None and len(own.people) < needed:
+    if eegmat is None and len(own.people) < LEAST_PEOPLE:
         msg = (
             f"{len(own.people)} participants in {own.sessions} sessions; a model is judged on people whom it has not "
-            f"seen, in {config.folds} folds, so at least {needed} are needed: record more, join them to EEGMAT (--data "
-            f"DIR, without --only-sessions), or write fewer folds into a recipe (--config; never under {LEAST_PEOPLE} "
-            "people)"
+            f"seen, so at least {LEAST_PEOPLE} are needed: record more, or join them to EEGMAT (--data DIR, without "
+            "--only-sessions)"
         )
         raise ConfigError(msg)
     others = (

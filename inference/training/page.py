@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from inference.training.curves import Curve
-from inference.training.evaluate import FocusReport, Length, Row
+from inference.training.evaluate import AUC_HEADS, NUMBER_HEADS, FocusReport, Length, Row
 from inference.training.metrics import Null
 
 _SIDE = 260
@@ -48,32 +48,15 @@ def html_page(report: FocusReport) -> str:
 _ROW_HEADS = (
     "baseline",
     "electrodes",
-    "AUC pooled",
-    "within",
-    "20-s mean, pooled",
-    "20-s mean, within",
-    "balanced accuracy",
-    "precision",
-    "recall",
-    "F1",
-    "ECE",
-    "coverage",
+    *AUC_HEADS,
+    *NUMBER_HEADS,
 )
 _LENGTH_HEADS = ("own rest", "AUC pooled", "within", "20-s mean, pooled", "20-s mean, within")
 
 
 def _row(row: Row) -> list[str]:
-    figures = (row.pooled, row.within, row.steady_pooled, row.steady_within)
-    numbers = (
-        row.balanced_accuracy,
-        row.precision,
-        row.recall,
-        row.f1,
-        row.calibration_error,
-        row.coverage,
-    )
     name = "own rest" if row.reference == "baseline" else "none"
-    return [name, row.montage, *map(str, figures), *(f"{value:.3f}" for value in numbers)]
+    return [name, row.montage, *map(str, row.aucs), *row.numbers]
 
 
 def _length(one: Length) -> list[str]:

@@ -21,14 +21,13 @@ from bci.errors import ModelError
 from inference.bundle import load_bundle
 from inference.normalise import RunningMean
 from inference.session import FocusSession, choose_providers
+from inference.training.calibration import cross_calibrated, fit_calibrations
 from inference.training.config import TrainingConfig, load_config
 from inference.training.corpus import Person
 from inference.training.eegmat import eegmat_folder, person_name, read_eegmat
 from inference.training.evaluate import (
     REFERENCES,
     FocusReport,
-    cross_calibrated,
-    fit_calibration,
     ood_limit,
     out_of_fold,
     report,
@@ -179,7 +178,10 @@ def train_on(
         told = "; ".join(f"{null.name}: {null.question} is {null.value:.3f}" for null in bad)
         msg = f"the model knows what it must not ({told}) and is not exported; --force exports it, and its card says so"
         raise ModelError(msg)
-    fitted.network.calibrate(*fit_calibration([said for (of, _), said in found.items() if of == "baseline"]))
+    fits = fit_calibrations(found)
+    scale, shift = fits["baseline"]
+    fitted.network.calibrate(scale, shift)
+    scale_none, shift_none = fits["none"]
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
     scores = cross_calibrated(found, limits, cautious=True)
     usual = inspect.signature(RunningMean).parameters
@@ -189,6 +191,9 @@ def train_on(
         ood_limit=limits["baseline"],
         ood_limit_uncalibrated=limits["none"],
         margin=MARGINS,
+        # of the calibrated logit, for that is what the graph gives
+        scale_uncalibrated=scale_none / scale,
+        shift_uncalibrated=shift_none - shift * scale_none / scale,
         accuracy=expected_accuracy([one for (of, _), one in scores.items() if of == "baseline"]),
         accuracy_uncalibrated=expected_accuracy([one for (of, _), one in scores.items() if of == "none"]),
         response_s=0.0,

@@ -111,3 +111,14 @@ def test_the_eyes_can_only_have_given_the_low_bands_of_the_front(tiny_session: F
     x[:] = 0.0
     x[5:, :, :2] = 1.0  # theta, but at the back
     assert attribute(tiny_session, x, POSITIONS, usable).ocular == pytest.approx(0.0, abs=1e-6)
+
+
+def test_without_a_baseline_contributions_count_as_little_as_the_logit_does(tiny_session: FocusSession) -> None:
+    x, usable = window(tiny_session, 2)
+    against_rest = attribute(tiny_session, x, POSITIONS, usable)
+    alone = attribute(tiny_session, x, POSITIONS, usable, calibrated=False)
+    calibration = tiny_session.bundle.card.calibration
+    scale, shift = calibration.scale_uncalibrated, calibration.shift_uncalibrated
+    assert alone.logit == pytest.approx(scale * against_rest.logit + shift, abs=1e-5)
+    for band, change in against_rest.bands.items():
+        assert alone.bands[band] == pytest.approx(scale * change, abs=1e-5)

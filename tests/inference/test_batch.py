@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from bci.registry import open_source
 from bci.types import Chunk, StreamSpec
 from inference.batch import BatchScorer
 from inference.scorer import Due, StreamScorer
-from inference.session import FocusSession
+from inference.session import FocusSession, channel_bucket
 from inference.types import FocusScore
 from streaming.features import SCHEMA
 from streaming.pipeline import Pipeline
@@ -42,6 +43,17 @@ def people(session: FocusSession, count: int) -> list[StreamScorer]:
 def dues(scorers: list[StreamScorer], frames: list[FeatureFrame]) -> list[Due]:
     """The newest window of each, everything before it seen."""
     return [[scorer.prepare(frame) for frame in frames][-1] for scorer in scorers]
+
+
+def asked(session: FocusSession, due: Due) -> tuple[float, float, float]:
+    """What the graph says of one window."""
+    assert due.x is not None
+    channels = len(due.x)
+    x, where, mask = session.inputs(1, channel_bucket(channels))
+    x[:], where[:], mask[:] = 0.0, 0.0, True
+    x[0, :channels], where[0, :channels], mask[0, :channels] = due.x, due.scorer.positions_m, ~due.window.usable
+    output = session.run(x, where, mask)
+    return float(output.logit[0]), float(output.spread[0]), float(output.ood[0])
 
 
 def other_bands(due: Due) -> Due:
@@ -104,3 +116,23 @@ def test_a_model_that_fails_on_batches_only_still_scores_and_is_told_once(
             outcomes = batch.score_each(dues(people(tiny_session, 3), frames))
             assert all(isinstance(outcome, FocusScore) and outcome.valid for outcome in outcomes)
     assert len([record for record in caplog.records if "one by one" in record.message]) == 1
+
+
+def test_without_a_baseline_the_logit_is_calibrated_otherwise_than_against_one(
+    tiny_session: FocusSession, frames: list[FeatureFrame]
+) -> None:
+    (due,) = dues(people(tiny_session, 1), frames)
+    graph = asked(tiny_session, due)
+    calibration = tiny_session.bundle.card.calibration
+
+    def said(calibrated: bool) -> tuple[float, float]:
+        scorer = people(tiny_session, 1)[0]
+        score = scorer.finish(replace(due, scorer=scorer, calibrated=calibrated), *graph)
+        assert score.raw is not None
+        assert score.confidence is not None
+        return math.log(score.raw / (1.0 - score.raw)), score.confidence
+
+    (against_rest, sure), (alone, less_sure) = said(True), said(False)
+    assert against_rest == pytest.approx(graph[0])
+    assert alone == pytest.approx(calibration.scale_uncalibrated * graph[0] + calibration.shift_uncalibrated)
+    assert less_sure < sure

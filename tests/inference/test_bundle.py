@@ -84,3 +84,11 @@ def test_the_given_folder_wins_over_the_installed_one(tmp_path: Path) -> None:
     mine.mkdir(parents=True)
     (mine / "model.toml").write_text("", "utf-8")
     assert find_models(tmp_path)[f"{name}@{version}"] == mine
+
+
+def test_a_model_without_a_calibration_of_its_own_is_read_as_before(folder: Path) -> None:
+    manifest = folder / "model.toml"
+    text = manifest.read_text()
+    start, stop = text.index("[calibration]"), text.index("[confidence]")
+    manifest.write_text(text[:start] + text[stop:])
+    assert load_bundle(folder).card.calibration.of(calibrated=False) == (1.0, 0.0)

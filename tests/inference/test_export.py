@@ -35,11 +35,15 @@ def network(seed: int = 0, members: int = 8, width: int = 16) -> FocusNetwork:
 
 def measured() -> Measured:
     figure = Figure(0.8, 0.7, 0.9)
-    row = Row("baseline", "19", figure, figure, figure, figure, 0.7, 0.6, 0.7, 0.65, 0.04, 0.99, ("Subject05 0.31",))
+    row = Row(
+        "baseline", "19", *[figure] * 6, 0.7, 0.6, 0.7, 0.65, 0.04, Figure(0.03, 0.01, 0.06), 0.99, ("Subject05 0.31",)
+    )
     return Measured(
         report=FocusReport([row], Figure(0.5, 0.4, 0.6), 24),
         ood_limit=4.0,
         ood_limit_uncalibrated=5.0,
+        scale_uncalibrated=0.6,
+        shift_uncalibrated=-0.1,
         margin=(0.0, 0.5),
         accuracy=(0.5, 0.9),
         accuracy_uncalibrated=(0.5, 0.8),

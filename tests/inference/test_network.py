@@ -107,3 +107,25 @@ def test_spread_is_the_disagreement_of_the_members() -> None:
     members = 0.5 * (free + by_place) * 0.7
     torch.testing.assert_close(spread, members.std(1, unbiased=False))
     torch.testing.assert_close(logit, members.mean(1) - 0.2)
+
+
+def test_weights_vary_with_the_number_of_electrodes_between_two_and_nineteen_and_not_beyond() -> None:
+    net = network()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+        net.calibrate(1.0, 0.0)
+        net.moment_head.weight[:, -1] = 1.0  # the swing of the last band, times the logarithm of how many there are
+
+    def logit(channels: int, seen: int) -> float:
+        x = torch.zeros(1, channels, 6, 8)
+        x[0, :, ::2, -1] = 1.0
+        mask = torch.arange(channels)[None, :, None].expand(1, channels, 6) >= seen
+        with torch.no_grad():
+            return float(net(x, torch.zeros(1, channels, 3), mask)[0])
+
+    counts = (1, 2, 4, 9, 19, 64)
+    by_count = [logit(count, count) for count in counts]
+    assert by_count[0] == by_count[1] < by_count[2] < by_count[3] < by_count[4] == by_count[5]
+    assert by_count[3] == pytest.approx(0.0, abs=1e-6)
+    assert logit(19, 4) == pytest.approx(by_count[2])  # a masked electrode does not count

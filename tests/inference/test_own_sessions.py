@@ -191,7 +191,7 @@ def refused(error: type[FocusloopError], sentence: str, paths: list[Path], out: 
 
 
 def test_who_cannot_be_trained_on_is_refused(readable: list[Path], tmp_path: Path) -> None:
-    refused(ConfigError, "3 participants in 3 sessions.*in 2 folds, so at least 4 are needed", readable[:3], tmp_path)
+    refused(ConfigError, "3 participants in 3 sessions.*so at least 4 are needed", readable[:3], tmp_path)
     refused(ConfigError, "is given twice; its windows would count twice", [readable[0]] * 2, tmp_path)
     short = session(tmp_path, "short", order=ORDER[:8])
     refused(NoLabelsError, "35 s of rest in spans that hold a window, at least 60 s", [*readable, short], tmp_path)

@@ -124,10 +124,11 @@ def test_recordings_with_fewer_electrodes_are_filled_with_masked_ones() -> None:
 
 
 def test_folds_hold_whole_people_of_nearly_equal_number() -> None:
-    folds = fold_of(24, TrainingConfig())
-    assert np.bincount(folds).tolist() == [4] * 6
-    with pytest.raises(ConfigError, match="at least as many people as folds"):
-        fold_of(3, TrainingConfig())
+    assert np.bincount(fold_of(24, TrainingConfig(folds=6))).tolist() == [4] * 6
+    assert np.bincount(fold_of(7, TrainingConfig(folds=3))).tolist() == [3, 2, 2]
+    assert sorted(fold_of(5, TrainingConfig()).tolist()) == [0, 1, 2, 3, 4]
+    with pytest.raises(ConfigError, match="needs others that the network is fitted to"):
+        fold_of(1, TrainingConfig())
 
 
 def test_a_rest_too_short_for_its_baseline_is_refused() -> None:

@@ -14,6 +14,7 @@ from inference.training.metrics import (
     causal_mean,
     class_weights,
     coverage,
+    delivered,
     pooled_auc,
     pooled_figure,
     within_auc,
@@ -90,3 +91,15 @@ def test_causal_mean_looks_back_twenty_seconds_and_stays_in_its_recording() -> N
     one = scores([0.0, 1.0, np.nan, 0.5, 0.25], [0, 0, 0, 0, 1], [0] * 5)
     steady = causal_mean(one, end_s).probability
     np.testing.assert_allclose(steady, [0.0, 0.5, np.nan, 0.5, 0.25])
+
+
+def test_what_is_delivered_is_smoothed_as_the_service_does_and_begins_anew_after_a_gap() -> None:
+    probability = [0.2, 0.8, 0.8, np.nan, 0.9, 0.1, 0.3]
+    end_s = np.array([5.0, 5.5, 6.0, 6.5, 7.0, 5.0, 9.0])
+    value = delivered(scores(probability, [0] * 5 + [1] * 2, [0] * 7), end_s, 0.5).probability
+    kept = np.exp(-0.5)
+    assert value[0] == 0.2
+    assert value[1] == pytest.approx(0.8 - 0.6 * kept)
+    assert value[2] == pytest.approx(0.8 - 0.6 * kept**2)
+    assert np.isnan(value[3])
+    assert value[4:].tolist() == [0.9, 0.1, 0.3]  # after a refusal, in another recording, after four seconds

@@ -44,6 +44,11 @@ threshold = {ood}
 threshold_uncalibrated = {ood}
 meaning = "none"
 
+[calibration]
+scale_uncalibrated = 0.6
+shift_uncalibrated = 0.1
+meaning = "none"
+
 [confidence]
 margin = [0.0, 0.5]
 accuracy = [0.5, 0.9]
