@@ -64,9 +64,9 @@ def test_nobody_listens_nothing_is_computed(service: LiveService, monkeypatch: p
     asked: list[object] = []
     usual = scoring.attribute
 
-    def counted(session: FocusSession, *window: NDArray[Any]) -> Attribution:
+    def counted(session: FocusSession, *window: NDArray[Any], calibrated: bool) -> Attribution:
         asked.append(window)
-        return usual(session, *window)
+        return usual(session, *window, calibrated=calibrated)
 
     monkeypatch.setattr(scoring, "attribute", counted)
     with service.talk() as client:
