@@ -66,3 +66,15 @@ def test_the_error_of_chance_falls_with_the_number_of_people() -> None:
         return error_by_chance(Scores(1.0 / (1.0 + np.exp(-one.logit)), one.label, one.person), draws=40).value
 
     assert by_chance(96) < 0.75 * by_chance(12)
+
+
+def test_whoever_was_scored_in_one_condition_only_is_left_out_of_the_error_of_chance() -> None:
+    one = said(1.0, people=5, differ=0.8)
+    probability = 1.0 / (1.0 + np.exp(-one.logit))
+    gone = np.where((one.person == 4) & (one.label == 1), np.nan, probability)
+    four = one.person < 4
+    assert error_by_chance(Scores(gone, one.label, one.person), draws=20) == error_by_chance(
+        Scores(probability[four], one.label[four], one.person[four]), draws=20
+    )
+    alone = one.person == 0
+    assert np.isnan(error_by_chance(Scores(probability[alone], one.label[alone], one.person[alone])).value)
