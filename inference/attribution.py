@@ -95,7 +95,7 @@ def attribute(
     usable
         bool (channels, tokens); at least one is.
     calibrated
-        True where x is relative to a personal baseline; without one a logit counts less (`bundle.Calibration`).
+        True where x is relative to a personal baseline: what a logit counts depends on it (`bundle.Calibration`).
 
     Raises
     ------
@@ -118,7 +118,7 @@ def attribute(
 
     variants = [x, *(at_rest([i]) for i in everything), at_rest(low, "front"), at_rest(high)]
     variants += [at_rest(everything, region) for region in present]
-    scale, shift = session.bundle.card.calibration.of(calibrated)
+    scale, shift = session.bundle.card.calibration.of(calibrated).at(len(x))
     whole, *without = (scale * _score(session, variants, position_m, ~usable) + shift).tolist()
     changes = [whole - logit for logit in without]
     by_band, (ocular, muscular), by_region = np.split(changes, (len(bands), len(bands) + 2))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sysconfig
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bci.errors import ConfigError, ModelError
 
 DEFAULT_MODEL = "focus-attention@1.0.0"
+
+USUAL_ELECTRODES = 9
+"""What calibrations are told for; `PlattScaling` says how they go with the number."""
 
 
 class _Strict(BaseModel):
@@ -36,16 +40,62 @@ class OutOfDistribution(_Strict):
     meaning: str
 
 
-class Calibration(_Strict):
-    """Scale and shift of the graph's `logit` without a baseline; against one it is calibrated as it is."""
+class PlattScaling(NamedTuple):
+    """Scale and shift of a logit (Platt 1999), and how both go with the number of electrodes.
 
+    Parameters
+    ----------
+    scale, shift
+        With `USUAL_ELECTRODES`.
+    scale_slope, shift_slope
+        Change of the logarithm of the scale, and of the shift, for each unit of the natural logarithm of how many times
+        as many there are.
+    fewest, most
+        Electrodes that it was fitted to: with fewer or more it stays what it is there.
+    """
+
+    scale: float = 1.0
+    shift: float = 0.0
+    scale_slope: float = 0.0
+    shift_slope: float = 0.0
+    fewest: int = 1
+    most: int = 1024
+
+    def at(self, electrodes: int) -> tuple[float, float]:
+        """Scale and shift with so many electrodes."""
+        more = math.log(min(self.most, max(self.fewest, electrodes)) / USUAL_ELECTRODES)
+        gain = math.exp(self.scale_slope * more)
+        return gain * self.scale, gain * (self.shift + self.shift_slope * more)
+
+
+class Calibration(_Strict):
+    """From the graph's `logit` to a calibrated one; fields as of `PlattScaling`.
+
+    Against a baseline and with `USUAL_ELECTRODES` the graph's is calibrated as it is.
+    """
+
+    scale_slope: float = 0.0
+    shift_slope: float = 0.0
     scale_uncalibrated: float = Field(default=1.0, gt=0)
     shift_uncalibrated: float = 0.0
+    scale_slope_uncalibrated: float = 0.0
+    shift_slope_uncalibrated: float = 0.0
+    fewest: int = Field(default=1, ge=1)
+    most: int = Field(default=1024, ge=1)
     meaning: str = "the graph's logit as it is: this model was measured before 2026-11-27"
 
-    def of(self, calibrated: bool) -> tuple[float, float]:
-        """Scale and shift of a window's logit, by whether it was measured against a baseline."""
-        return (1.0, 0.0) if calibrated else (self.scale_uncalibrated, self.shift_uncalibrated)
+    def of(self, calibrated: bool) -> PlattScaling:
+        """Give what is done to a window's logit, by whether it was measured against a baseline."""
+        if calibrated:
+            return PlattScaling(1.0, 0.0, self.scale_slope, self.shift_slope, self.fewest, self.most)
+        return PlattScaling(
+            self.scale_uncalibrated,
+            self.shift_uncalibrated,
+            self.scale_slope_uncalibrated,
+            self.shift_slope_uncalibrated,
+            self.fewest,
+            self.most,
+        )
 
 
 class Confidence(_Strict):

@@ -18,7 +18,7 @@ from inference.history import FrameHistory, Window
 from inference.normalise import Features, RunningMean
 from inference.personal.certificate import Certificate
 from inference.personal.head import HeadReader
-from inference.smoothing import ScoreTrack
+from inference.smoothing import VALUE_S, ScoreTrack
 from inference.types import CertificateFigures, FocusScore, Reason
 from inference.validity import RULES, judge
 from streaming.features import FeatureSchema
@@ -111,7 +111,7 @@ class StreamScorer:
         *,
         hop_s: float,
         group_delay_s: float,
-        smoothing_s: float = 1.0,
+        smoothing_s: float = VALUE_S,
     ) -> None:
         card = bundle.card
         check_features(bundle, schema)
@@ -137,6 +137,7 @@ class StreamScorer:
         usual = card.normalisation
         self._running = RunningMean(shape, hop_s, usual.population, usual.prior_s, usual.time_constant_s)
         self._track = ScoreTrack(hop_s, smoothing_s)
+        self._scaling = [card.calibration.of(calibrated).at(len(channels)) for calibrated in (False, True)]
         self._baseline: Baseline | None = None
         self._ended: Baseline | None = None
         self._mean: Features | None = None
@@ -258,7 +259,7 @@ class StreamScorer:
             other = contradicts(self._alpha - self._alpha_rise, self._baseline.alpha_index, self._baseline.eyes)
             if other:
                 return self.refuse(due, "baseline_mismatch")
-        scale, shift = self.card.calibration.of(due.calibrated)
+        scale, shift = self._scaling[due.calibrated]
         logit, spread = scale * logit + shift, scale * spread
         if self._head is not None and due.x is not None:
             logit = self._head.logit(due.x, due.window.usable)

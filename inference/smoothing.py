@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from array import array
 
+VALUE_S = 1.0
+"""Time constant of `value`."""
+
 STEADY_S = 20.0
 _BINS = 1000
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.signal import lfilter
+from scipy.special import expit
 
-from inference.training.metrics import Figure, Scores, Values, calibration_error, class_weights
-from inference.training.windows import Reference
+from inference.bundle import PlattScaling
+from inference.smoothing import VALUE_S
+from inference.training.metrics import Figure, Scores, Values, calibration_error, class_weights, delivered, spells
+from inference.training.windows import EVALUATION_STEP_S, Reference
 
 if TYPE_CHECKING:
     from inference.training.evaluate import OutOfFold, Predictions
@@ -17,26 +23,100 @@ if TYPE_CHECKING:
 _POPULATION = 1000
 """Simulated people that a calibration is fitted to which then is the true one."""
 
+_RIDGE = 1e-6
+"""On the parameters of a calibration: keeps those finite that the windows say nothing about."""
 
-def fit_calibration(
-    said: Sequence[Predictions], rows: Sequence[NDArray[np.bool_]] | None = None
-) -> tuple[float, float]:
-    """Fit scale and shift of the logit (Platt 1999), rest and task weighted the same.
+
+_LARGEST_LOG_SCALE = 5.0
+"""Of a calibration: where logits separate rest from task without a mistake, any larger scale would do as well."""
+
+
+class Calibrated(NamedTuple):
+    """Scores of windows of people that neither their network nor their calibration saw.
+
+    Parameters
+    ----------
+    scores
+        Each person's calibrated by the others': for what asks whether a probability is right.
+    alike
+        Everybody's calibrated alike, as the service does it: for what asks for the order of scores alone. A calibration
+        by the others moves against whoever is left out, which takes off the pooled AUC what no service loses (Airola et
+        al., Comput. Stat. Data Anal. 55:1828, 2011).
+    spread
+        float64 (n,): standard deviation of the members' logits, calibrated as `scores`.
+    end_s
+        float64 (n,): end of each window in its recording, s.
+    """
+
+    scores: Scores
+    alike: Scores
+    spread: Values
+    end_s: Values
+
+    @property
+    def cautious(self) -> Scores:
+        """What a client gets, drawn towards 0.5 by the spread, as confidence is (`inference.scorer.cautious`)."""
+        value = self.value(self.scores)
+        logit = _logit(value.probability) / np.sqrt(1.0 + np.pi * self.spread**2 / 8.0)
+        return Scores(expit(logit), value.label, value.person)
+
+    def value(self, scores: Scores) -> Scores:
+        """Smooth one or the other of both, as the service does before a client gets it."""
+        return delivered(scores, self.end_s, EVALUATION_STEP_S)
+
+
+def fit_calibration(said: Sequence[Predictions], rows: Sequence[NDArray[np.bool_]] | None = None) -> PlattScaling:
+    """Fit scale and shift of the logit, so that the probability smoothed as `value` is right (least log loss).
+
+    Rest and task are weighted the same. Smoothing draws a probability towards the middle: one that is right before it
+    is too cautious after.
 
     Parameters
     ----------
     said
-        Predictions, pooled.
+        Predictions, pooled. Where they differ in the number of electrodes, scale and shift may go with it.
     rows
-        Which of each; None for all that were not refused.
+        Which of each, whole recordings; None for all. What was refused is left out.
     """
-    rows = rows or [~one.refused for one in said]
-    logit = np.concatenate([one.logit[keep] for one, keep in zip(said, rows, strict=True)])
-    label = np.concatenate([one.label[keep] for one, keep in zip(said, rows, strict=True)])
-    return _platt(logit, label)
+    logits, labels, electrodes, runs, n = [], [], [], [], 0
+    for index, one in enumerate(said):
+        keep = ~one.refused if rows is None else ~one.refused & rows[index]
+        # spells ask for scores; which ones they are does not matter here
+        scored = Scores(np.where(keep, 0.5, np.nan), one.label, one.person)
+        for run in spells(scored, one.end_s, EVALUATION_STEP_S):
+            logits.append(one.logit[run])
+            labels.append(one.label[run])
+            electrodes.append(one.electrodes[run])
+            runs.append(slice(n, n := n + len(run)))
+    logit, label = np.concatenate(logits), np.concatenate(labels)
+    numbers, which = np.unique(np.concatenate(electrodes), return_inverse=True)
+    fewest, most = int(numbers[0]), int(numbers[-1])
+    weight = class_weights(label) / n
+
+    def scaling(free: Values) -> PlattScaling:
+        log_scale, shift, scale_slope, shift_slope = [*free.tolist(), 0.0, 0.0][:4]
+        scale = math.exp(min(_LARGEST_LOG_SCALE, max(-_LARGEST_LOG_SCALE, log_scale)))
+        return PlattScaling(scale, shift, scale_slope, shift_slope, fewest, most)
+
+    def loss(free: Values) -> float:
+        scale, shift = _at(scaling(free), numbers)
+        value = expit(scale[which] * logit + shift[which])
+        for run in runs:
+            if run.stop - run.start > 1:
+                value[run] = smoothed(value[run])
+        right = np.clip(np.where(label == 1, value, 1.0 - value), 1e-12, 1.0)
+        return float(_RIDGE * (free @ free) - weight @ np.log(right))
+
+    return scaling(minimize(loss, np.zeros(4 if most > fewest else 2), method="BFGS", options={"gtol": 1e-5}).x)
 
 
-def fit_calibrations(found: OutOfFold) -> dict[Reference, tuple[float, float]]:
+def smoothed(probability: Values) -> Values:
+    """Smooth the probabilities of one run, (n,), as `value` is smoothed (`inference.smoothing.ScoreTrack`)."""
+    keep = math.exp(-EVALUATION_STEP_S / VALUE_S)
+    return np.asarray(lfilter([1.0 - keep], [1.0, -keep], probability, zi=[keep * probability[0]])[0])
+
+
+def fit_calibrations(found: OutOfFold) -> dict[Reference, PlattScaling]:
     """Fit one calibration against own rest and one without a baseline, over all montages.
 
     What a logit is worth depends on what the window was measured against: without a baseline the same logit is wrong
@@ -45,45 +125,55 @@ def fit_calibrations(found: OutOfFold) -> dict[Reference, tuple[float, float]]:
     return {reference: fit_calibration(group) for reference, group in _by_reference(found).items()}
 
 
-def cross_calibrated(
-    found: OutOfFold, limits: Mapping[Reference, float], *, cautious: bool = False
-) -> dict[tuple[Reference, str], Scores]:
-    """Calibrate each fold by the others, and refuse what lies outside the distribution; arguments as `scores_of`."""
-    out: dict[tuple[Reference, str], Scores] = {}
+def cross_calibrated(found: OutOfFold, limits: Mapping[Reference, float]) -> dict[tuple[Reference, str], Calibrated]:
+    """Calibrate each fold by the others, and refuse what lies outside the distribution (`limits`, of `ood`)."""
+    out: dict[tuple[Reference, str], Calibrated] = {}
     for reference, group in _by_reference(found).items():
+        everybody = fit_calibration(group)
         fits = {
-            fold: fit_calibration(group, [~said.refused & (said.fold != fold) for said in group])
-            for fold in np.unique(group[0].fold)
+            fold: fit_calibration(group, [said.fold != fold for said in group]) for fold in np.unique(group[0].fold)
         }
         for key, said in found.items():
             if key[0] == reference:
-                scale = np.array([fits[fold][0] for fold in said.fold])
-                shift = np.array([fits[fold][1] for fold in said.fold])
-                out[key] = scores_of(said, scale, shift, limits[reference], cautious=cautious)
+                parts = [(said.fold == fold, fit) for fold, fit in fits.items()]
+                out[key] = _calibrated(said, parts, everybody, limits[reference])
     return out
 
 
-def scores_of(
-    said: Predictions, scale: Values | float, shift: Values | float, limit: float, *, cautious: bool = False
-) -> Scores:
-    """Calibrate predictions, and refuse what the rules or the distance from the training data refuse.
+def calibrated_by(said: Predictions, fit: PlattScaling, limit: float) -> Calibrated:
+    """Calibrate predictions by a fit that saw none of them, and refuse as `cross_calibrated` does."""
+    return _calibrated(said, [(np.ones(len(said.label), np.bool_), fit)], fit, limit)
 
-    Parameters
-    ----------
-    said
-        Not calibrated.
-    scale, shift
-        Of the logit.
-    limit
-        Of `ood`.
-    cautious
-        Draw them towards 0.5 by the members' spread, as the confidence of a score does (`inference.scorer.cautious`).
-    """
-    logit = scale * said.logit + shift
-    if cautious:
-        logit = logit / np.sqrt(1.0 + np.pi * (scale * said.spread) ** 2 / 8.0)
+
+def _calibrated(
+    said: Predictions, parts: Sequence[tuple[NDArray[np.bool_], PlattScaling]], everybody: PlattScaling, limit: float
+) -> Calibrated:
+    logit, spread = np.empty_like(said.logit), np.empty_like(said.spread)
+    for rows, fit in parts:
+        logit[rows] = _scaled(fit, said.logit[rows], said.electrodes[rows])
+        spread[rows] = _by_row(fit, said.electrodes[rows])[0] * said.spread[rows]
     refused = said.refused | (said.ood > limit)
-    return Scores(np.where(refused, np.nan, _logistic(logit)), said.label, said.person)
+    scores, alike = (
+        Scores(np.where(refused, np.nan, expit(of)), said.label, said.person)
+        for of in (logit, _scaled(everybody, said.logit, said.electrodes))
+    )
+    return Calibrated(scores, alike, spread, said.end_s)
+
+
+def _at(fit: PlattScaling, numbers: NDArray[np.int64]) -> tuple[Values, Values]:
+    scale, shift = np.array([fit.at(number) for number in numbers.tolist()]).T
+    return scale, shift
+
+
+def _by_row(fit: PlattScaling, electrodes: NDArray[np.int64]) -> tuple[Values, Values]:
+    numbers, which = np.unique(electrodes, return_inverse=True)
+    scale, shift = _at(fit, numbers)
+    return scale[which], shift[which]
+
+
+def _scaled(fit: PlattScaling, logit: Values, electrodes: NDArray[np.int64]) -> Values:
+    scale, shift = _by_row(fit, electrodes)
+    return scale * logit + shift
 
 
 def error_by_chance(scores: Scores, *, draws: int = 200, seed: int = 0) -> Figure:
@@ -106,8 +196,7 @@ def error_by_chance(scores: Scores, *, draws: int = 200, seed: int = 0) -> Figur
     of 40 simulated groups of 24 people with calibrated scores, 37 lay below the upper bound.
     """
     kept = scores.of(~np.isnan(scores.probability))
-    bounded = np.clip(kept.probability, 1e-6, 1.0 - 1e-6)
-    logit = np.log(bounded / (1.0 - bounded))
+    logit = _logit(kept.probability)
     everybody = [
         [logit[(kept.person == one) & (kept.label == label)] for label in (0, 1)] for one in np.unique(kept.person)
     ]
@@ -130,7 +219,7 @@ def error_by_chance(scores: Scores, *, draws: int = 200, seed: int = 0) -> Figur
     errors: list[float] = []
     for _ in range(draws):
         value, label, person = draw(len(cells))
-        errors.append(calibration_error(Scores(_logistic(true[0] * value + true[1]), label, person)))
+        errors.append(calibration_error(Scores(expit(true[0] * value + true[1]), label, person)))
     low, middle, high = np.percentile(errors, [2.5, 50.0, 97.5])
     return Figure(float(middle), float(low), float(high))
 
@@ -149,5 +238,6 @@ def _platt(logit: Values, label: NDArray[np.int64]) -> tuple[float, float]:
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
-def _logistic(logit: Values) -> Values:
-    return 1.0 / (1.0 + np.exp(-logit))
+def _logit(probability: Values) -> Values:
+    bounded = np.clip(probability, 1e-6, 1.0 - 1e-6)
+    return np.log(bounded / (1.0 - bounded))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from inference.training.calibration import Calibrated
+from inference.training.corpus import HOP_S
 from inference.training.metrics import Scores, Values, causal_mean, class_weights, person_aucs
 
 ROC_POINTS = 101
@@ -51,8 +53,8 @@ class Curve:
     roc
         False and true positive rates, pooled, from (0, 0) to (1, 1).
     reliability
-        For each tenth of the probabilities that holds any: mean probability, share of task, weight; rest and task count
-        the same.
+        Of `value`, for each tenth of the probabilities that holds any: mean probability, share of task, weight; rest
+        and task count the same.
     people
         Name and AUC within, worst first.
     detection
@@ -66,20 +68,19 @@ class Curve:
     detection: Detection
 
 
-def curve_of(title: str, scores: Scores, end_s: Values, names: Sequence[str]) -> Curve:
+def curve_of(title: str, calibrated: Calibrated, names: Sequence[str]) -> Curve:
     """Make the curves of out-of-fold scores.
 
     Parameters
     ----------
     title
         Of the curve.
-    scores
-        Calibrated.
-    end_s
-        float64 (n,): end of each window in its recording, s.
+    calibrated
+        Scores of one line of the table.
     names
         Of the people.
     """
+    scores = calibrated.alike
     false, true, _ = roc_curve(scores.label, scores.filled)
     grid = np.linspace(0.0, 1.0, ROC_POINTS)
     each = person_aucs(scores)
@@ -87,9 +88,9 @@ def curve_of(title: str, scores: Scores, end_s: Values, names: Sequence[str]) ->
     return Curve(
         title,
         roc=((0.0, 0.0), *((float(x), float(np.interp(x, false, true))) for x in grid)),
-        reliability=_reliability(scores),
+        reliability=_reliability(calibrated.value(calibrated.scores)),
         people=tuple((names[person], each[person]) for person in worst_first),
-        detection=time_to_detect(scores, end_s),
+        detection=time_to_detect(scores, calibrated.end_s + HOP_S),  # a frame lasts for a hop
     )
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.training.calibration import cross_calibrated, error_by_chance
+from inference.baseline import TASK_SCORE
+from inference.training.calibration import Calibrated, cross_calibrated, error_by_chance
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, Person
 from inference.training.curves import Curve, curve_of
@@ -28,14 +29,20 @@ from inference.training.metrics import (
     calibration_error,
     causal_mean,
     coverage,
-    delivered,
     detection,
     person_aucs,
     pooled_auc,
     pooled_figure,
     within_figure,
 )
-from inference.training.windows import Reference, Windows, baseline_windows, join, running_windows
+from inference.training.windows import (
+    EVALUATION_STEP_FRAMES,
+    Reference,
+    Windows,
+    baseline_windows,
+    join,
+    running_windows,
+)
 from inference.validity import RULES
 
 MONTAGES: dict[str, tuple[str, ...] | None] = {
@@ -49,8 +56,8 @@ RE_REFERENCED = "4 against Fp1 and Fp2"
 """The same four against the mean of the two frontal ones, which is nearer to a Muse, and none either."""
 
 REFERENCES: tuple[Reference, ...] = ("baseline", "none")
-STEP_FRAMES = 5
-"""Two windows a second."""
+HALF_MINUTE_S = 30.0
+"""As long as a baseline takes."""
 
 EYES_WARNING = (
     "EEGMAT's rest was recorded with eyes closed, the eye state of its task is not stated: these figures may in part "
@@ -68,8 +75,8 @@ class Predictions:
         float64 (n,), not calibrated.
     refused
         bool (n,): too little of the window was usable.
-    label, person, fold
-        int64 (n,).
+    label, person, fold, electrodes
+        int64 (n,); `electrodes` is how many the montage has.
     end_s
         float64 (n,): end of the window in its recording, s.
     """
@@ -82,6 +89,7 @@ class Predictions:
     person: NDArray[np.int64]
     fold: NDArray[np.int64]
     end_s: NDArray[np.float64]
+    electrodes: NDArray[np.int64]
 
 
 OutOfFold = dict[tuple[Reference, str], Predictions]
@@ -131,9 +139,9 @@ def evaluation_windows(
     for index in people:
         person = corpus[index]
         if reference == "baseline":
-            parts += baseline_windows(person, int(index), length_s=config.baseline_s, step=STEP_FRAMES)
+            parts += baseline_windows(person, int(index), length_s=config.baseline_s, step=EVALUATION_STEP_FRAMES)
         else:
-            parts += running_windows(person, int(index), population, step=STEP_FRAMES)
+            parts += running_windows(person, int(index), population, step=EVALUATION_STEP_FRAMES)
     return join(parts)
 
 
@@ -167,6 +175,8 @@ def predict(fitted: Fitted, windows: Windows, channels: Sequence[int] | None, fo
         person=windows.person,
         fold=np.full(len(windows), fold),
         end_s=windows.end.astype(np.float64) * HOP_S,
+        # whoever has fewer than others is filled up with channels that lie nowhere
+        electrodes=torch.cat([(b.position_m != 0.0).any(2).sum(1) for b in batches]).numpy(),
     )
 
 
@@ -193,7 +203,15 @@ AUC_HEADS = (
     "20-s mean, pooled",
     "20-s mean, within",
 )
-NUMBER_HEADS = ("balanced accuracy", "precision", "recall", "F1", "ECE (by chance: median, 97.5 %)", "coverage")
+NUMBER_HEADS = (
+    "balanced accuracy",
+    "precision",
+    "recall",
+    "F1",
+    "ECE (by chance: median, 97.5 %)",
+    "ECE of `value`",
+    "coverage",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +236,7 @@ class Row:
     f1: float
     calibration_error: float
     error_by_chance: Figure
+    value_calibration_error: float
     coverage: float
     worst: tuple[str, ...]
 
@@ -239,26 +258,25 @@ class Row:
         return (
             *(f"{value:.3f}" for value in (self.balanced_accuracy, self.precision, self.recall, self.f1)),
             f"{self.calibration_error:.3f} ({self.error_by_chance.value:.2f}, {self.error_by_chance.high:.2f})",
+            f"{self.value_calibration_error:.3f}",
             f"{self.coverage:.3f}",
         )
 
 
-def tabulate(
-    corpus: Sequence[Person], found: OutOfFold, calibrated: Mapping[tuple[Reference, str], Scores]
-) -> list[Row]:
+def tabulate(corpus: Sequence[Person], calibrated: Mapping[tuple[Reference, str], Calibrated]) -> list[Row]:
     """Make the table of figures of calibrated scores."""
     rows: list[Row] = []
-    for (reference, montage), scores in calibrated.items():
-        end_s = found[reference, montage].end_s
-        value, steady = delivered(scores, end_s, HOP_S * STEP_FRAMES), causal_mean(scores, end_s)
-        each = person_aucs(scores)
+    for (reference, montage), one in calibrated.items():
+        scores, alike = one.scores, one.alike
+        value, steady = one.value(alike), causal_mean(alike, one.end_s)
+        each = person_aucs(alike)
         worst = sorted(each, key=each.__getitem__)[:4]
         rows.append(
             Row(
                 reference,
                 montage,
-                pooled_figure(scores),
-                within_figure(scores),
+                pooled_figure(alike),
+                within_figure(alike),
                 pooled_figure(value),
                 within_figure(value),
                 pooled_figure(steady),
@@ -267,6 +285,7 @@ def tabulate(
                 *detection(scores),
                 calibration_error(scores),
                 error_by_chance(scores),
+                calibration_error(one.value(scores)),
                 coverage(scores),
                 tuple(f"{corpus[person].id} {each[person]:.2f}" for person in worst),
             )
@@ -328,27 +347,42 @@ def shuffled_labels_auc(scores: Scores, *, draws: int = 200, seed: int = 0) -> F
     return Figure(float(np.mean(values)), float(low), float(high))
 
 
+def looks_like_task(one: Calibrated) -> list[Null]:
+    """Tell how many half minutes score above what is refused as a baseline (`inference.baseline.TASK_SCORE`)."""
+    told: list[Null] = []
+    for label, name in ((0, "rest"), (1, "task")):
+        means: list[float] = []
+        for person in np.unique(one.scores.person):
+            own = (one.scores.person == person) & (one.scores.label == label) & ~np.isnan(one.scores.probability)
+            half = np.floor(one.end_s / HALF_MINUTE_S)
+            for number in np.unique(half[own]):
+                rows = own & (half == number)
+                if np.ptp(one.end_s[rows]) >= 0.75 * HALF_MINUTE_S:
+                    means.append(float(one.scores.probability[rows].mean()))
+        if means:
+            share = float(np.mean(np.array(means) > TASK_SCORE))
+            question = f"{len(means)} half minutes of {name}: share that scores above {TASK_SCORE:g} (only told)"
+            told.append(Null(f"half minutes of {name}", question, share))
+    return told
+
+
 def report(corpus: Sequence[Person], found: OutOfFold, nulls: Sequence[Null] = ()) -> FocusReport:
     """Make the report of out-of-fold predictions."""
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
-    return report_of(corpus, found, cross_calibrated(found, limits), nulls)
+    return report_of(corpus, cross_calibrated(found, limits), nulls)
 
 
 def report_of(
     corpus: Sequence[Person],
-    found: OutOfFold,
-    scores: Mapping[tuple[Reference, str], Scores],
+    calibrated: Mapping[tuple[Reference, str], Calibrated],
     nulls: Sequence[Null] = (),
 ) -> FocusReport:
-    """Make the report of predictions and their calibrated scores."""
-    widest = {reference: next(key for key in found if key[0] == reference) for reference in REFERENCES}
-    shuffled = shuffled_labels_auc(scores[widest["baseline"]])
+    """Make the report of calibrated scores."""
+    widest = {reference: next(key for key in calibrated if key[0] == reference) for reference in REFERENCES}
+    shuffled = shuffled_labels_auc(calibrated[widest["baseline"]].alike)
     names = [person.id for person in corpus]
     titles: dict[Reference, str] = {"baseline": "Against own rest", "none": "Without a baseline"}
-    curves = [
-        # a frame lasts for a hop
-        curve_of(f"{titles[key[0]]}, {key[1]} electrodes", scores[key], found[key].end_s + HOP_S, names)
-        for key in widest.values()
-    ]
-    people = len(np.unique(found[widest["baseline"]].person))
-    return FocusReport(tabulate(corpus, found, scores), shuffled, people, list(nulls), curves)
+    curves = [curve_of(f"{titles[key[0]]}, {key[1]} electrodes", calibrated[key], names) for key in widest.values()]
+    people = len(np.unique(calibrated[widest["baseline"]].scores.person))
+    told = [*nulls, *looks_like_task(calibrated[widest["baseline"]])]
+    return FocusReport(tabulate(corpus, calibrated), shuffled, people, told, curves)

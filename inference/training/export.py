@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,16 @@ import onnxruntime as ort
 import torch
 
 from bci.errors import ModelError
-from inference.bundle import Calibration, Confidence, ModelCard, Normalisation, OutOfDistribution, TensorSpec
+from inference.bundle import (
+    USUAL_ELECTRODES,
+    Calibration,
+    Confidence,
+    ModelCard,
+    Normalisation,
+    OutOfDistribution,
+    PlattScaling,
+    TensorSpec,
+)
 from inference.training.card import card_text
 from inference.training.config import TrainingConfig
 from inference.training.corpus import MODEL_BANDS
@@ -22,7 +31,7 @@ from inference.training.evaluate import FocusReport
 from inference.training.graph import OPSET, build_graph
 from inference.training.network import FocusNetwork
 from inference.training.trained_on import EEGMAT, TrainedOn
-from inference.training.windows import TOKENS, WINDOW_S
+from inference.training.windows import TOKENS, WINDOW_S, Reference
 from streaming.features import SCHEMA
 
 LIVE_HOP_S = 0.04
@@ -39,8 +48,8 @@ class Measured:
         Out-of-fold figures.
     ood_limit, ood_limit_uncalibrated
         Of the graph's `ood` output.
-    scale_uncalibrated, shift_uncalibrated
-        Of the graph's `logit` without a baseline.
+    calibrations
+        By reference, of the logit before any; that against a baseline is in the network, but for its slopes.
     margin, accuracy, accuracy_uncalibrated
         Expected accuracy against |p - 0.5|, out of fold.
     response_s
@@ -52,8 +61,7 @@ class Measured:
     report: FocusReport
     ood_limit: float
     ood_limit_uncalibrated: float
-    scale_uncalibrated: float
-    shift_uncalibrated: float
+    calibrations: Mapping[Reference, PlattScaling]
     margin: tuple[float, ...]
     accuracy: tuple[float, ...]
     accuracy_uncalibrated: tuple[float, ...]
@@ -186,14 +194,7 @@ def _card(
                 "the 99th percentile of windows of people held out, whatever their label"
             ),
         ),
-        calibration=Calibration(
-            scale_uncalibrated=round(measured.scale_uncalibrated, 4),
-            shift_uncalibrated=round(measured.shift_uncalibrated, 4),
-            meaning=(
-                "the graph's logit is calibrated against 30 s of own rest; without a baseline scale * logit + shift is "
-                "(Platt 1999), fitted to windows of people held out, all montages of the table"
-            ),
-        ),
+        calibration=_calibration(measured.calibrations["baseline"], measured.calibrations["none"]),
         confidence=Confidence(
             margin=measured.margin,
             accuracy=_rounded(measured.accuracy),
@@ -205,6 +206,27 @@ def _card(
             ),
         ),
         metrics=_metrics(measured.report, difference, trained_on),
+    )
+
+
+def _calibration(rest: PlattScaling, none: PlattScaling) -> Calibration:
+    # of what the graph gives, which is calibrated against rest but for the slopes
+    scale = none.scale / rest.scale
+    return Calibration(
+        scale_slope=round(rest.scale_slope, 4),
+        shift_slope=round(rest.shift_slope, 4),
+        scale_uncalibrated=round(scale, 4),
+        shift_uncalibrated=round(none.shift - scale * rest.shift, 4),
+        scale_slope_uncalibrated=round(none.scale_slope, 4),
+        shift_slope_uncalibrated=round(none.shift_slope, 4),
+        fewest=rest.fewest,
+        most=rest.most,
+        meaning=(
+            f"g * (scale * logit + shift + shift_slope * m), m = ln(electrodes / {USUAL_ELECTRODES}) and "
+            "g = exp(scale_slope * m), electrodes from fewest to most (Platt 1999; scale 1 and shift 0 against own "
+            "rest): fitted to what a client gets of people held out, windows smoothed over 1 s, all montages of the "
+            "table"
+        ),
     )
 
 
@@ -240,6 +262,7 @@ def _metrics(
             "ece": round(row.calibration_error, 3),
             "ece_by_chance": round(row.error_by_chance.value, 3),
             "ece_by_chance_interval": [round(row.error_by_chance.low, 3), round(row.error_by_chance.high, 3)],
+            "ece_value": round(row.value_calibration_error, 3),
             "coverage": round(row.coverage, 3),
         }
     return metrics

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bci.errors import ConfigError
-from inference.training.calibration import fit_calibrations, scores_of
+from inference.training.calibration import calibrated_by, fit_calibrations
 from inference.training.checks import LEAST_PEOPLE
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
@@ -76,5 +76,4 @@ def evaluate_hold_out(
     )
     folds = np.array([0 if name in held_out else -1 for name in ids])
     found = out_of_fold(corpus, config, [fitted], folds)
-    scores = {key: scores_of(said, *fits[key[0]], limits[key[0]]) for key, said in found.items()}
-    return report_of(corpus, found, scores)
+    return report_of(corpus, {key: calibrated_by(said, fits[key[0]], limits[key[0]]) for key, said in found.items()})

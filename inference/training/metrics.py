@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.personal.cross_validation import areas
-from inference.smoothing import ScoreTrack
+from inference.smoothing import VALUE_S, ScoreTrack
 
 Values = NDArray[np.float64]
 
@@ -205,7 +205,7 @@ def within_figure(scores: Scores, *, draws: int = 2000, seed: int = 0) -> Figure
     return Figure(float(each.mean()), float(low), float(high))
 
 
-def delivered(scores: Scores, end_s: Values, hop_s: float, smoothing_s: float = 1.0) -> Scores:
+def delivered(scores: Scores, end_s: Values, hop_s: float) -> Scores:
     """Smooth the scores as the service does before a client gets them: `value`.
 
     Parameters
@@ -214,19 +214,22 @@ def delivered(scores: Scores, end_s: Values, hop_s: float, smoothing_s: float = 
         As for `causal_mean`.
     hop_s
         Time between two scores, s; after a longer gap the smoothing starts anew, as after a score that is not valid.
-    smoothing_s
-        Time constant, s.
     """
     out = np.full(len(scores.label), np.nan)
-    for rows in _recordings(scores, end_s):
-        track, last_s = ScoreTrack(hop_s, smoothing_s), -np.inf
-        for row in rows[~np.isnan(scores.probability[rows])]:
-            now_s = float(end_s[row])
-            if now_s - last_s > 1.5 * hop_s:
-                track.restart()
-            last_s = now_s
-            out[row] = track.add(float(scores.probability[row]), round(now_s / hop_s), 0)[0]
+    for rows in spells(scores, end_s, hop_s):
+        track = ScoreTrack(hop_s, VALUE_S)
+        for row in rows:
+            out[row] = track.add(float(scores.probability[row]), round(float(end_s[row]) / hop_s), 0)[0]
     return Scores(out, scores.label, scores.person)
+
+
+def spells(scores: Scores, end_s: Values, hop_s: float) -> list[NDArray[np.int64]]:
+    """Give the scored rows of each person and condition in the order of time, cut where a score is missing between."""
+    out: list[NDArray[np.int64]] = []
+    for rows in _recordings(scores, end_s):
+        scored = rows[~np.isnan(scores.probability[rows])]
+        out += np.split(scored, np.flatnonzero(np.diff(end_s[scored]) > 1.5 * hop_s) + 1)
+    return [rows for rows in out if len(rows)]
 
 
 def _recordings(scores: Scores, end_s: Values) -> Iterator[NDArray[np.int64]]:

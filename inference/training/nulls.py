@@ -19,12 +19,11 @@ from bci.files.reading import read_recording
 from inference.eyes import AlphaIndex, contradicts
 from inference.training.config import TrainingConfig
 from inference.training.corpus import HOP_S, MODEL_BANDS, FrameSeries, Person, segments_of
-from inference.training.evaluate import STEP_FRAMES
 from inference.training.fit import Fitted
 from inference.training.folds import fold_of
 from inference.training.label_null import DRAWS, fits_to_shuffled_labels
 from inference.training.metrics import Null, auc
-from inference.training.windows import Windows, ends_of, join, windows_against
+from inference.training.windows import EVALUATION_STEP_FRAMES, Windows, ends_of, join, windows_against
 from inference.types import EyeState
 from inference.validity import RULES
 
@@ -96,7 +95,7 @@ def _auc(negative: Values, positive: Values) -> float:
 
 
 def _stretch(series: FrameSeries, reference: NDArray[np.float32], start: int, stop: int) -> Windows:
-    ends = ends_of(series, start, STEP_FRAMES)
+    ends = ends_of(series, start, EVALUATION_STEP_FRAMES)
     return windows_against(series, ends[ends < stop], reference, 0.0, 0)
 
 
@@ -155,7 +154,7 @@ def _against_rest(
                 _stretch(person.task, reference, 0, len(person.task)),
             ]
         )
-        n_rest = len(ends_of(person.rest, stop, STEP_FRAMES))
+        n_rest = len(ends_of(person.rest, stop, EVALUATION_STEP_FRAMES))
         said = logits_of([fitted], windows if change is None else change(windows, index))
         rest.append(said[:n_rest])
         task.append(said[n_rest:])

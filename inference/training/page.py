@@ -95,7 +95,7 @@ def _curve(curve: Curve) -> str:
     return (
         f"<p>{escape(told)}</p>"
         + _square("ROC, pooled", "false positives", "true positives", _line(curve.roc))
-        + _square("Reliability (size: share of windows)", "said", "was", _line(square) + dots)
+        + _square("Reliability of value (size: share of windows)", "said", "was", _line(square) + dots)
         + _bars(curve.people)
     )
 

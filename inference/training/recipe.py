@@ -31,6 +31,7 @@ from inference.training.evaluate import (
     ood_limit,
     out_of_fold,
     report,
+    report_of,
 )
 from inference.training.export import Measured, export
 from inference.training.fit import Fitted
@@ -179,23 +180,19 @@ def train_on(
         msg = f"the model knows what it must not ({told}) and is not exported; --force exports it, and its card says so"
         raise ModelError(msg)
     fits = fit_calibrations(found)
-    scale, shift = fits["baseline"]
-    fitted.network.calibrate(scale, shift)
-    scale_none, shift_none = fits["none"]
+    fitted.network.calibrate(fits["baseline"].scale, fits["baseline"].shift)
     limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
-    scores = cross_calibrated(found, limits, cautious=True)
+    calibrated = cross_calibrated(found, limits)
     usual = inspect.signature(RunningMean).parameters
     progress("figures", 1.0)
     measured = Measured(
-        report=replace(report(corpus, found, nulls), warning=trained_on.warning),
+        report=replace(report_of(corpus, calibrated, nulls), warning=trained_on.warning),
         ood_limit=limits["baseline"],
         ood_limit_uncalibrated=limits["none"],
         margin=MARGINS,
-        # of the calibrated logit, for that is what the graph gives
-        scale_uncalibrated=scale_none / scale,
-        shift_uncalibrated=shift_none - shift * scale_none / scale,
-        accuracy=expected_accuracy([one for (of, _), one in scores.items() if of == "baseline"]),
-        accuracy_uncalibrated=expected_accuracy([one for (of, _), one in scores.items() if of == "none"]),
+        calibrations=fits,
+        accuracy=expected_accuracy([one.cautious for (of, _), one in calibrated.items() if of == "baseline"]),
+        accuracy_uncalibrated=expected_accuracy([one.cautious for (of, _), one in calibrated.items() if of == "none"]),
         response_s=0.0,
         population=fitted.population,
         prior_s=float(usual["prior_s"].default),

@@ -21,6 +21,10 @@ HOPS_PER_TOKEN = round(SCHEMA.token_s / HOP_S)
 WINDOW_HOPS = TOKENS * HOPS_PER_TOKEN
 WINDOW_S = round(TOKENS * SCHEMA.token_s, 6)
 
+EVALUATION_STEP_FRAMES = 5
+EVALUATION_STEP_S = EVALUATION_STEP_FRAMES * HOP_S
+"""Two windows a second are scored of people held out."""
+
 _Item = TypeVar("_Item", bound=np.generic)
 
 Reference = Literal["baseline", "none"]

@@ -118,7 +118,9 @@ def test_without_a_baseline_contributions_count_as_little_as_the_logit_does(tiny
     against_rest = attribute(tiny_session, x, POSITIONS, usable)
     alone = attribute(tiny_session, x, POSITIONS, usable, calibrated=False)
     calibration = tiny_session.bundle.card.calibration
-    scale, shift = calibration.scale_uncalibrated, calibration.shift_uncalibrated
-    assert alone.logit == pytest.approx(scale * against_rest.logit + shift, abs=1e-5)
+    (scale_rest, shift_rest), (scale, shift) = (calibration.of(calibrated).at(len(x)) for calibrated in (True, False))
+    assert scale < scale_rest
+    graph = (against_rest.logit - shift_rest) / scale_rest
+    assert alone.logit == pytest.approx(scale * graph + shift, abs=1e-5)
     for band, change in against_rest.bands.items():
-        assert alone.bands[band] == pytest.approx(scale * change, abs=1e-5)
+        assert alone.bands[band] == pytest.approx(scale / scale_rest * change, abs=1e-5)

@@ -133,6 +133,9 @@ def test_without_a_baseline_the_logit_is_calibrated_otherwise_than_against_one(
         return math.log(score.raw / (1.0 - score.raw)), score.confidence
 
     (against_rest, sure), (alone, less_sure) = said(True), said(False)
-    assert against_rest == pytest.approx(graph[0])
-    assert alone == pytest.approx(calibration.scale_uncalibrated * graph[0] + calibration.shift_uncalibrated)
+    electrodes = len(due.scorer.labels)
+    for logit, calibrated in ((against_rest, True), (alone, False)):
+        scale, shift = calibration.of(calibrated).at(electrodes)
+        assert logit == pytest.approx(scale * graph[0] + shift)
+    assert calibration.of(True).at(electrodes) != calibration.of(True).at(electrodes + 1)
     assert less_sure < sure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tiny_model import write_tiny_model
 
 from bci.errors import ModelError
-from inference.bundle import ModelBundle, find_model, find_models, load_bundle
+from inference.bundle import ModelBundle, PlattScaling, find_model, find_models, load_bundle
 
 
 @pytest.fixture
@@ -91,4 +92,13 @@ def test_a_model_without_a_calibration_of_its_own_is_read_as_before(folder: Path
     text = manifest.read_text()
     start, stop = text.index("[calibration]"), text.index("[confidence]")
     manifest.write_text(text[:start] + text[stop:])
-    assert load_bundle(folder).card.calibration.of(calibrated=False) == (1.0, 0.0)
+    calibration = load_bundle(folder).card.calibration
+    assert {calibration.of(calibrated).at(n) for calibrated in (False, True) for n in (1, 4, 64)} == {(1.0, 0.0)}
+
+
+def test_a_calibration_goes_with_the_number_of_electrodes_as_far_as_it_was_fitted() -> None:
+    scaling = PlattScaling(0.5, 0.2, scale_slope=1.0, shift_slope=0.4, fewest=3, most=18)
+    assert scaling.at(9) == pytest.approx((0.5, 0.2))
+    assert scaling.at(18) == pytest.approx((1.0, 2.0 * (0.2 + 0.4 * math.log(2.0))))
+    assert scaling.at(64) == scaling.at(18)
+    assert scaling.at(1) == scaling.at(3) == pytest.approx((0.5 / 3.0, (0.2 - 0.4 * math.log(3.0)) / 3.0))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bci.errors import ModelError
-from inference.bundle import load_bundle
+from inference.bundle import PlattScaling, load_bundle
 from inference.session import FocusSession
 from inference.training.config import TrainingConfig, load_config
 from inference.training.evaluate import FocusReport, Row
@@ -18,6 +18,9 @@ from inference.training.graph import build_graph
 from inference.training.metrics import Figure
 from inference.training.network import FocusNetwork, NetworkShape
 from streaming.features import SCHEMA
+
+REST = PlattScaling(0.6, 0.15, scale_slope=0.2, shift_slope=0.3, fewest=4, most=19)
+NONE = PlattScaling(0.4, -0.1, scale_slope=0.1, shift_slope=0.5, fewest=4, most=19)
 
 
 def network(seed: int = 0, members: int = 8, width: int = 16) -> FocusNetwork:
@@ -29,21 +32,31 @@ def network(seed: int = 0, members: int = 8, width: int = 16) -> FocusNetwork:
     x, position = torch.randn(300, 9, 6, 8) * 0.4, torch.randn(300, 9, 3) * 0.06
     net.set_scales(x, position, torch.rand(300, 9, 6) > 0.9)
     net.set_distribution(net.paths(x, position, torch.zeros(300, 9, 6, dtype=torch.bool)).summary)
-    net.calibrate(0.6, 0.15)
+    net.calibrate(REST.scale, REST.shift)
     return net
 
 
 def measured() -> Measured:
     figure = Figure(0.8, 0.7, 0.9)
     row = Row(
-        "baseline", "19", *[figure] * 6, 0.7, 0.6, 0.7, 0.65, 0.04, Figure(0.03, 0.01, 0.06), 0.99, ("Subject05 0.31",)
+        "baseline",
+        "19",
+        *[figure] * 6,
+        0.7,
+        0.6,
+        0.7,
+        0.65,
+        0.04,
+        Figure(0.03, 0.01, 0.06),
+        0.05,
+        0.99,
+        ("Subject05 0.31",),
     )
     return Measured(
         report=FocusReport([row], Figure(0.5, 0.4, 0.6), 24),
         ood_limit=4.0,
         ood_limit_uncalibrated=5.0,
-        scale_uncalibrated=0.6,
-        shift_uncalibrated=-0.1,
+        calibrations={"baseline": REST, "none": NONE},
         margin=(0.0, 0.5),
         accuracy=(0.5, 0.9),
         accuracy_uncalibrated=(0.5, 0.8),
@@ -90,6 +103,21 @@ def test_an_exported_folder_is_a_model_that_the_service_loads(tmp_path: Path) ->
         logit, spread, ood = net(torch.from_numpy(x), torch.from_numpy(position), torch.from_numpy(mask))
     for ours, theirs in ((said.logit, logit), (said.spread, spread), (said.ood, ood)):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("electrodes", [2, 4, 9, 19, 64])
+def test_the_graph_and_its_contract_together_calibrate_as_was_fitted(tmp_path: Path, electrodes: int) -> None:
+    net = network()
+    bundle = load_bundle(export(net, measured(), TrainingConfig(), tmp_path))
+    session = FocusSession(bundle)
+    x, position, mask = session.inputs(1, 4)
+    x[:], position[:], mask[:] = np.random.default_rng(0).normal(0, 0.5, x.shape), 0.05, False
+    graph = float(session.run(x, position, mask).logit[0])
+    plain = (graph - REST.shift) / REST.scale
+    for fitted, calibrated in ((REST, True), (NONE, False)):
+        scale, shift = bundle.card.calibration.of(calibrated).at(electrodes)
+        wanted_scale, wanted_shift = fitted.at(electrodes)
+        assert scale * graph + shift == pytest.approx(wanted_scale * plain + wanted_shift, abs=2e-3)
 
 
 def test_the_card_says_whose_data_and_what_it_does_not_mean(tmp_path: Path) -> None:

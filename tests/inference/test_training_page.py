@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from generated_people import generated_person
 
+from inference.training.calibration import Calibrated
 from inference.training.config import TrainingConfig
 from inference.training.curves import curve_of, time_to_detect
-from inference.training.evaluate import FocusReport, out_of_fold, report
+from inference.training.evaluate import FocusReport, looks_like_task, out_of_fold, report
 from inference.training.folds import fit_folds
 from inference.training.lengths import LENGTHS_S, baseline_lengths
 from inference.training.metrics import Null, Scores
@@ -47,23 +48,37 @@ def test_what_is_never_scored_is_never_detected() -> None:
     assert "median" not in str(found)
 
 
+def calibrated(scores: Scores, end: np.ndarray) -> Calibrated:
+    return Calibrated(scores, scores, np.zeros(len(end)), end)
+
+
 def test_curves_of_a_perfect_and_a_blind_score() -> None:
     scores, end = steps_at(0.0)
-    perfect = curve_of("perfect", scores, end, list("abcd"))
+    perfect = curve_of("perfect", calibrated(scores, end), list("abcd"))
     assert perfect.roc[0] == (0.0, 0.0)
     assert perfect.roc[1] == (0.0, 1.0)
     assert [auc for _, auc in perfect.people] == [1.0] * 4
     assert sum(weight for _, _, weight in perfect.reliability) == pytest.approx(1.0)
-    blind = curve_of("blind", replace(scores, probability=np.full(len(end), np.nan)), end, list("abcd"))
+    nothing = replace(scores, probability=np.full(len(end), np.nan))
+    blind = curve_of("blind", calibrated(nothing, end), list("abcd"))
     assert all(x == pytest.approx(y) for x, y in blind.roc)
     assert blind.reliability == ()
+
+
+def test_half_minutes_that_would_be_refused_as_a_baseline_are_counted() -> None:
+    scores, end = steps_at(30.0)
+    once = replace(scores, probability=np.where((scores.person == 0) & (scores.label == 0), 0.71, scores.probability))
+    rest, task = looks_like_task(calibrated(once, end))
+    assert (rest.value, task.value) == (0.25, 0.5)  # one person's rest; everybody's second half minute of task
+    assert rest.question.startswith("8 half minutes of rest")
+    assert rest.passed is None
 
 
 def test_people_are_listed_worst_first() -> None:
     scores, end = steps_at(0.0)
     wrong = scores.person == 2
     turned = replace(scores, probability=np.where(wrong, 1.0 - scores.probability, scores.probability))
-    assert curve_of("turned", turned, end, list("abcd")).people[0] == ("c", 0.0)
+    assert curve_of("turned", calibrated(turned, end), list("abcd")).people[0] == ("c", 0.0)
 
 
 @pytest.fixture(scope="module")

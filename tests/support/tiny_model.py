@@ -45,8 +45,14 @@ threshold_uncalibrated = {ood}
 meaning = "none"
 
 [calibration]
+scale_slope = 0.2
+shift_slope = 0.3
 scale_uncalibrated = 0.6
 shift_uncalibrated = 0.1
+scale_slope_uncalibrated = 0.1
+shift_slope_uncalibrated = 0.4
+fewest = 4
+most = 19
 meaning = "none"
 
 [confidence]
