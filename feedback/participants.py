@@ -69,7 +69,13 @@ class LiveParticipants:
         self._assembly = Assembly(config.service, self._store, self._certificates, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
         self.calibrations = LiveCalibrations(self._person, self._sink, self._store, self._certificates)
-        self._engine = Engine(self.loop.tap(self._sink), hop_s=HOP_S, report=self._defect, observe=metrics.observe)
+        self._engine = Engine(
+            self.loop.tap(self._sink),
+            hop_s=HOP_S,
+            report=self._defect,
+            observe=metrics.observe,
+            rehearse=self._sink.rehearse,
+        )
         self._keeper = SessionKeeper(config, self._people, self._sink.on_worker, metrics, self.loop.trials_of)
         self._boot: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None

@@ -71,6 +71,7 @@ class ScoringSink:
         self._store = store
         self._certificates = certificates
         self._anchor = ClockAnchor.now()
+        self._newest: tuple[Participant, Due, FocusScore] | None = None
         self._later: deque[tuple[str, Callable[[], None], Future[None]]] = deque()
 
     def on_worker(self, stream: str, work: Callable[[], None]) -> Future[None]:
@@ -158,11 +159,23 @@ class ScoringSink:
                 if person.id not in failures:
                     score = self._conclude(person, due, outcome, failures)
                     if score is not None:
+                        self._newest = person, due, score
                         explain[person.id] = (person, due, score)
         if self.hub is not None:
             self.hub.wake()
         self._explain_some(explain.values(), failures)
         return failures
+
+    def rehearse(self) -> None:
+        """Do once more what the newest score took, and keep nothing of it (`streaming.rehearsal`)."""
+        if self._newest is None:
+            return
+        person, due, score = self._newest
+        if self._people.get(person.id) is not person:
+            self._newest = None
+            return
+        person.batch.rehearse(due)
+        focus_fields(score, person.origin, self._anchor, lsl_now_s(), recorded=person.recorded)
 
     def _conclude(
         self, person: Participant, due: Due, outcome: FocusScore | Exception, failures: dict[str, Exception]

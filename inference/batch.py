@@ -62,6 +62,11 @@ class BatchScorer:
                 outcomes.append(error)
         return outcomes
 
+    def rehearse(self, due: Due) -> None:
+        """Ask the model about a window once more, and forget what it said."""
+        if due.x is not None:
+            self._run([due], [0], channel_bucket(due.x.shape[0]), {})
+
     def _ask_one_by_one(self, dues: Sequence[Due], whole: Exception) -> dict[int, Answer | Exception]:
         """Find out whose window broke the batch; to ask changes nothing that a stream remembers."""
         answers: dict[int, Answer | Exception] = {}
@@ -86,6 +91,7 @@ class BatchScorer:
         for bucket, positions in groups.items():
             for start in range(0, len(positions), MAX_BATCH):
                 self._run(dues, positions[start : start + MAX_BATCH], bucket, answers)
+                self.calls += 1
         return answers
 
     def _run(self, dues: Sequence[Due], positions: Sequence[int], bucket: int, answers: dict[int, Answer]) -> None:
@@ -102,7 +108,6 @@ class BatchScorer:
                 where[row, channels:] = 0.0
                 mask[row, channels:] = True
         output = self.session.run(x, where, mask)
-        self.calls += 1
         said = zip(output.logit.tolist(), output.spread.tolist(), output.ood.tolist(), strict=True)
         answers.update(zip(positions, said, strict=True))
 

@@ -19,6 +19,7 @@ from streaming.lane import Due, Lane, LaneStats, PipelineFactory
 from streaming.mailbox import Box, Mailbox
 from streaming.parking import Parking
 from streaming.reader import Arrived, Connecting, Demand, Ended, Item, Opened, Parked, Reader, Removed, sentence
+from streaming.rehearsal import MOST, Rehearsal
 from streaming.sink import EngineSink
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,9 @@ class Engine:
         Between two tries to find a source that is not there yet.
     queue_limit
         Chunks of one stream that wait for the worker before its reader waits.
+    rehearse
+        Called on the worker's thread where streams are very few, a moment before samples are expected
+        (`streaming.rehearsal`).
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Engine:
         clock: Callable[[], float] = lsl_now_s,
         retry_s: float = 2.0,
         queue_limit: int = 32,
+        rehearse: Callable[[], None] | None = None,
     ) -> None:
         self._sink = sink
         self._hop_s = hop_s
@@ -100,6 +105,7 @@ class Engine:
         self._lock = threading.Lock()
         self._running = False
         self._parking = Parking()  # the worker's
+        self._rehearsal = Rehearsal(hop_s, rehearse) if rehearse is not None else None
         self._n_due_calls = self._n_due_streams = self._n_threads_left = 0
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
 
@@ -245,7 +251,7 @@ class Engine:
         look_s = LOOK_S
         while True:
             patience_s = look_s if self._parking else TICK_S
-            items = self._mailbox.take(min(patience_s, next_tick_s - self._clock()))
+            items = self._wait(min(patience_s, next_tick_s - self._clock()))
             look_s = LOOK_S
             batch: dict[str, Due] = {}
             self._process(items, batch)
@@ -264,6 +270,25 @@ class Engine:
                 self._tick(now_s)
             if self._mailbox.stopped and not items:
                 return
+
+    def _wait(self, patience_s: float) -> list[tuple[Box[Item], Item]]:
+        """Wait for items; where the time comes to rehearse, do that and give none."""
+        if self._rehearsal is None or len(self._lanes) > MOST:
+            return self._mailbox.take(patience_s)
+        now_s = self._clock()
+        with self._lock:
+            heard_s = [lane.heard_s for lane in self._lanes.values() if lane.state == "streaming"]
+        due_s = self._rehearsal.due_in_s(heard_s, now_s)
+        if due_s is None or due_s > patience_s:
+            return self._mailbox.take(patience_s)
+        items = self._mailbox.take(due_s)
+        if not items and self._clock() >= now_s + due_s:
+            try:
+                self._rehearsal.rehearse()
+            except Exception as error:
+                self._rehearsal = None  # the scores themselves say whose fault it is
+                self._defect("rehearsal", None, error)
+        return items
 
     def _process(self, items: Sequence[tuple[Box[Item], Item]], batch: dict[str, Due]) -> None:
         for box, item in items:

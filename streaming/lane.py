@@ -126,6 +126,11 @@ class Lane:
         self._heard_s = now_s
         self.detail = "connected, no samples yet"
 
+    @property
+    def heard_s(self) -> float:
+        """When it last had samples, or was opened, LSL clock; long ago before that."""
+        return float("-inf") if self._heard_s is None else self._heard_s
+
     def end(self, state: SourceState, detail: str) -> None:
         """Close or fail; the reader goes by itself, and what it still leaves is dropped."""
         self.over = True

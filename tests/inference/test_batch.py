@@ -139,3 +139,20 @@ def test_without_a_baseline_the_logit_is_calibrated_otherwise_than_against_one(
         assert logit == pytest.approx(scale * graph[0] + shift)
     assert calibration.of(True).at(electrodes) != calibration.of(True).at(electrodes + 1)
     assert less_sure < sure
+
+
+def test_a_rehearsal_changes_no_score_and_counts_as_no_call(
+    tiny_session: FocusSession, frames: list[FeatureFrame]
+) -> None:
+    def scores(rehearsed: bool) -> tuple[list[FocusScore], int]:
+        (scorer,), batch = people(tiny_session, 1), BatchScorer(tiny_session)
+        found: list[FocusScore] = []
+        for frame in frames:
+            due = scorer.prepare(frame)
+            found += batch.score([due])
+            if rehearsed:
+                batch.rehearse(due)
+        return found, batch.calls
+
+    assert scores(rehearsed=True) == scores(rehearsed=False)
+    assert any(score.valid for score in scores(rehearsed=True)[0])
