@@ -19,7 +19,7 @@ from streaming.lane import Due, Lane, LaneStats, PipelineFactory
 from streaming.mailbox import Box, Mailbox
 from streaming.parking import Parking
 from streaming.reader import Arrived, Connecting, Demand, Ended, Item, Opened, Parked, Reader, Removed, sentence
-from streaming.rehearsal import MOST, Rehearsal
+from streaming.rehearsal import Rehearsal
 from streaming.sink import EngineSink
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class Engine:
         self._lock = threading.Lock()
         self._running = False
         self._parking = Parking()  # the worker's
-        self._rehearsal = Rehearsal(hop_s, rehearse) if rehearse is not None else None
+        self._rehearsal = Rehearsal(hop_s, rehearse, lambda error: self._defect("rehearsal", None, error))
         self._n_due_calls = self._n_due_streams = self._n_threads_left = 0
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
 
@@ -273,21 +273,14 @@ class Engine:
 
     def _wait(self, patience_s: float) -> list[tuple[Box[Item], Item]]:
         """Wait for items; where the time comes to rehearse, do that and give none."""
-        if self._rehearsal is None or len(self._lanes) > MOST:
-            return self._mailbox.take(patience_s)
         now_s = self._clock()
         with self._lock:
-            heard_s = [lane.heard_s for lane in self._lanes.values() if lane.state == "streaming"]
-        due_s = self._rehearsal.due_in_s(heard_s, now_s)
+            due_s = self._rehearsal.due_in_s(self._lanes.values(), now_s)
         if due_s is None or due_s > patience_s:
             return self._mailbox.take(patience_s)
         items = self._mailbox.take(due_s)
         if not items and self._clock() >= now_s + due_s:
-            try:
-                self._rehearsal.rehearse()
-            except Exception as error:
-                self._rehearsal = None  # the scores themselves say whose fault it is
-                self._defect("rehearsal", None, error)
+            self._rehearsal.run()
         return items
 
     def _process(self, items: Sequence[tuple[Box[Item], Item]], batch: dict[str, Due]) -> None:

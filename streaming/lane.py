@@ -127,6 +127,11 @@ class Lane:
         self.detail = "connected, no samples yet"
 
     @property
+    def streaming(self) -> bool:
+        """True where samples come."""
+        return self.state == "streaming"
+
+    @property
     def heard_s(self) -> float:
         """When it last had samples, or was opened, LSL clock; long ago before that."""
         return float("-inf") if self._heard_s is None else self._heard_s

@@ -32,7 +32,7 @@ _LARGEST_LOG_SCALE = 5.0
 
 
 class Calibrated(NamedTuple):
-    """Scores of windows of people that neither their network nor their calibration saw.
+    """Scores of windows of people that their network never saw.
 
     Parameters
     ----------
@@ -150,12 +150,13 @@ def _calibrated(
 ) -> Calibrated:
     logit, spread = np.empty_like(said.logit), np.empty_like(said.spread)
     for rows, fit in parts:
-        logit[rows] = _scaled(fit, said.logit[rows], said.electrodes[rows])
-        spread[rows] = _by_row(fit, said.electrodes[rows])[0] * said.spread[rows]
+        scale, shift = _by_row(fit, said.electrodes[rows])
+        logit[rows], spread[rows] = scale * said.logit[rows] + shift, scale * said.spread[rows]
+    scale, shift = _by_row(everybody, said.electrodes)
     refused = said.refused | (said.ood > limit)
     scores, alike = (
         Scores(np.where(refused, np.nan, expit(of)), said.label, said.person)
-        for of in (logit, _scaled(everybody, said.logit, said.electrodes))
+        for of in (logit, scale * said.logit + shift)
     )
     return Calibrated(scores, alike, spread, said.end_s)
 
@@ -169,11 +170,6 @@ def _by_row(fit: PlattScaling, electrodes: NDArray[np.int64]) -> tuple[Values, V
     numbers, which = np.unique(electrodes, return_inverse=True)
     scale, shift = _at(fit, numbers)
     return scale[which], shift[which]
-
-
-def _scaled(fit: PlattScaling, logit: Values, electrodes: NDArray[np.int64]) -> Values:
-    scale, shift = _by_row(fit, electrodes)
-    return scale * logit + shift
 
 
 def error_by_chance(scores: Scores, *, draws: int = 200, seed: int = 0) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 from fake_sources import HOP, SOON_S, FakePipeline, FakeSource, Recorder
@@ -12,18 +13,27 @@ from streaming.engine import Engine
 from streaming.rehearsal import AHEAD_S, MOST, Rehearsal
 
 
+@dataclass
+class Stream:
+    heard_s: float
+    streaming: bool = True
+
+
+def due_in_s(now_s: float, *streams: Stream) -> float | None:
+    return Rehearsal(0.04, lambda: None, lambda _error: None).due_in_s(streams, now_s)
+
+
 def test_it_is_due_a_moment_before_the_next_samples_of_whichever_stream_has_them_first() -> None:
-    rehearsal = Rehearsal(0.04, lambda: None)
-    assert rehearsal.due_in_s([10.0], 10.001) == pytest.approx(0.039 - AHEAD_S)
-    assert rehearsal.due_in_s([10.0, 9.99], 10.001) == pytest.approx(0.029 - AHEAD_S)
+    assert due_in_s(10.001, Stream(10.0)) == pytest.approx(0.039 - AHEAD_S)
+    assert due_in_s(10.001, Stream(10.0), Stream(9.99)) == pytest.approx(0.029 - AHEAD_S)
 
 
 def test_it_is_not_due_where_samples_are_late_and_where_none_ever_came() -> None:
-    rehearsal = Rehearsal(0.04, lambda: None)
-    assert rehearsal.due_in_s([10.0], 10.039) is None
-    assert rehearsal.due_in_s([float("-inf")], 10.0) is None
-    assert rehearsal.due_in_s([], 10.0) is None
-    assert rehearsal.due_in_s([10.0, 9.9], 10.001) == pytest.approx(0.039 - AHEAD_S)
+    assert due_in_s(10.039, Stream(10.0)) is None
+    assert due_in_s(10.0, Stream(float("-inf"))) is None
+    assert due_in_s(10.001, Stream(10.0, streaming=False)) is None
+    assert due_in_s(10.0) is None
+    assert due_in_s(10.001, Stream(10.0), Stream(9.9)) == pytest.approx(0.039 - AHEAD_S)
 
 
 @contextmanager
