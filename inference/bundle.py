@@ -8,7 +8,7 @@ import sysconfig
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,11 @@ USUAL_ELECTRODES = 9
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Slope = Annotated[float, Field(ge=-5.0, le=5.0)]
+"""Of the logarithm of a scale: any steeper one is no measurement, and its exponential no number."""
 
 
 class TensorSpec(_Strict):
@@ -74,12 +79,12 @@ class Calibration(_Strict):
     Against a baseline and with `USUAL_ELECTRODES` the graph's is calibrated as it is.
     """
 
-    scale_slope: float = 0.0
-    shift_slope: float = 0.0
-    scale_uncalibrated: float = Field(default=1.0, gt=0)
-    shift_uncalibrated: float = 0.0
-    scale_slope_uncalibrated: float = 0.0
-    shift_slope_uncalibrated: float = 0.0
+    scale_slope: _Slope = 0.0
+    shift_slope: _Finite = 0.0
+    scale_uncalibrated: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    shift_uncalibrated: _Finite = 0.0
+    scale_slope_uncalibrated: _Slope = 0.0
+    shift_slope_uncalibrated: _Finite = 0.0
     fewest: int = Field(default=1, ge=1)
     most: int = Field(default=1024, ge=1)
     meaning: str = "the graph's logit as it is: this model was measured before 2026-11-27"

@@ -28,7 +28,7 @@ _RIDGE = 1e-6
 
 
 _LARGEST_LOG_SCALE = 5.0
-"""Of a calibration: where logits separate rest from task without a mistake, any larger scale would do as well."""
+"""Of a calibration, and of its slope: where logits make no mistake, any larger one would do as well."""
 
 
 class Calibrated(NamedTuple):
@@ -95,8 +95,8 @@ def fit_calibration(said: Sequence[Predictions], rows: Sequence[NDArray[np.bool_
 
     def scaling(free: Values) -> PlattScaling:
         log_scale, shift, scale_slope, shift_slope = [*free.tolist(), 0.0, 0.0][:4]
-        scale = math.exp(min(_LARGEST_LOG_SCALE, max(-_LARGEST_LOG_SCALE, log_scale)))
-        return PlattScaling(scale, shift, scale_slope, shift_slope, fewest, most)
+        log_scale, scale_slope = np.clip((log_scale, scale_slope), -_LARGEST_LOG_SCALE, _LARGEST_LOG_SCALE).tolist()
+        return PlattScaling(math.exp(log_scale), shift, scale_slope, shift_slope, fewest, most)
 
     def loss(free: Values) -> float:
         scale, shift = _at(scaling(free), numbers)

@@ -96,6 +96,17 @@ def test_a_model_without_a_calibration_of_its_own_is_read_as_before(folder: Path
     assert {calibration.of(calibrated).at(n) for calibrated in (False, True) for n in (1, 4, 64)} == {(1.0, 0.0)}
 
 
+@pytest.mark.parametrize("line", ["scale_slope = nan", "scale_slope = 900.0", "shift_slope = inf", "fewest = 0"])
+def test_a_calibration_that_gives_no_number_is_refused(folder: Path, line: str) -> None:
+    manifest = folder / "model.toml"
+    name = line.split(" = ")[0]
+    kept = [one for one in manifest.read_text().splitlines() if not one.startswith(f"{name} =")]
+    place = kept.index("[calibration]") + 1
+    manifest.write_text("\n".join([*kept[:place], line, *kept[place:]]))
+    with pytest.raises(ModelError, match=rf"calibration.*{name}"):
+        load_bundle(folder)
+
+
 def test_a_calibration_goes_with_the_number_of_electrodes_as_far_as_it_was_fitted() -> None:
     scaling = PlattScaling(0.5, 0.2, scale_slope=1.0, shift_slope=0.4, fewest=3, most=18)
     assert scaling.at(9) == pytest.approx((0.5, 0.2))

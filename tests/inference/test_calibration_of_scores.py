@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inference.bundle import PlattScaling
+from inference.bundle import Calibration, PlattScaling
 from inference.training.calibration import (
     calibrated_by,
     cross_calibrated,
@@ -71,6 +71,18 @@ def test_what_a_logit_is_worth_may_go_with_the_number_of_electrodes() -> None:
     assert (fit.fewest, fit.most) == (4, 19)
     for one in cross_calibrated(found, {"baseline": 9.0}).values():
         assert calibration_error(one.scores) < 0.03
+
+
+def test_logits_without_a_mistake_still_have_a_calibration_that_a_model_may_carry() -> None:
+    nineteen, four = said(1.0), said(1.0, electrodes=4)
+    right, wrong = (np.where(one.label == 1, 40.0, -40.0) for one in (nineteen, four))
+    found: OutOfFold = {
+        ("baseline", "19"): replace(nineteen, logit=right),
+        ("baseline", "4"): replace(four, logit=-0.001 * wrong),
+    }
+    fit = fit_calibrations(found)["baseline"]
+    Calibration(scale_slope=fit.scale_slope, shift_slope=fit.shift_slope, fewest=fit.fewest, most=fit.most)
+    assert all(np.isfinite(fit.at(electrodes)).all() for electrodes in (1, 4, 9, 19, 256))
 
 
 def test_with_one_number_of_electrodes_nothing_goes_with_it() -> None:
