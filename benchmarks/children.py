@@ -76,6 +76,29 @@ def outlets(
         process.wait(10)
 
 
+@contextmanager
+def echo(names: Sequence[str], core: int | None = None) -> Generator[tuple[str, psutil.Process]]:
+    """Pass on what these outlets send, by pylsl and `websockets` alone (`peers/echo.py`); give its URL and process."""
+    command = [*pin(core), sys.executable, "-m", "benchmarks.peers.echo", *names]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        if not url:
+            msg = "the echo did not start"
+            raise ChildError(msg)
+        yield url, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Time that a program has had of a core so far, s."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 @dataclass(slots=True)
 class Service:
     """A running `focusloop serve`."""
@@ -97,8 +120,7 @@ class Service:
         return self.process.memory_info().rss / 2**20
 
     def cpu_s(self) -> float:
-        times = self.process.cpu_times()
-        return times.user + times.system
+        return cpu_s(self.process)
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """Ask something over HTTP."""

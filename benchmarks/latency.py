@@ -7,18 +7,13 @@ the service, by a bare inlet, by a bare inlet with a WebSocket behind it, and by
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.children import ChildError, delivery, listen, outlets, run_module, service
-from benchmarks.surroundings import ROOT
+from benchmarks.children import ChildError, delivery, echo, listen, outlets, run_module, service
 from benchmarks.table import Ages, Row, Setting
 
 P50_MS, P99_MS = 2.0, 5.0
@@ -72,21 +67,9 @@ def _ours(setting: Setting, folder: Path, seconds: float) -> dict[str, Any]:
 
 def _floors(seconds: float) -> str:
     inlet = Ages.of(run_module("benchmarks.peers.raw_inlet", "bench-00", str(seconds)))
-    with _echo() as url:
-        echo = Ages.of(listen(url, seconds, ["p01"])["age_ms"])
-    return f"pylsl inlet alone {inlet}; pylsl + websockets echo {echo}"
-
-
-@contextmanager
-def _echo() -> Generator[str]:
-    command = [sys.executable, "-m", "benchmarks.peers.echo", "bench-00"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait(10)
+    with echo(["bench-00"]) as (url, _):
+        passed_on = Ages.of(listen(url, seconds, ["bench-00"])["age_ms"])
+    return f"pylsl inlet alone {inlet}; pylsl + websockets echo {passed_on}"
 
 
 def _peer(name: str, module: str, seconds: float) -> Row:

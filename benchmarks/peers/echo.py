@@ -1,13 +1,18 @@
 """The floor with a network: pylsl in, `websockets` out, nothing between. Prints its URL, serves until it is ended.
 
-python -m benchmarks.peers.echo NAME
+    python -m benchmarks.peers.echo NAME [NAME…]
+
+Each outlet has a thread that waits for its samples; its messages carry its name as their stream.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import pylsl
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
@@ -15,16 +20,19 @@ from benchmarks.peers.raw_inlet import hops, open_inlet
 
 
 def main() -> None:
-    inlet = open_inlet(sys.argv[1])
+    names = sys.argv[1:]
+    inlets = [open_inlet(name) for name in names]
+
+    def pass_on(client: ServerConnection, name: str, inlet: pylsl.StreamInlet) -> None:
+        message = {"type": "focus", "stream": name, "valid": True}
+        with contextlib.suppress(ConnectionClosed):
+            for number, (_, newest_s) in enumerate(hops(inlet, 600.0), start=1):
+                client.send(json.dumps({**message, "seq": number, "t_lsl_s": newest_s}))
 
     def send(client: ServerConnection) -> None:
-        for number, (_, newest_s) in enumerate(hops(inlet, 600.0), start=1):
-            try:
-                client.send(
-                    json.dumps({"type": "focus", "stream": "p01", "seq": number, "t_lsl_s": newest_s, "valid": True})
-                )
-            except ConnectionClosed:
-                return
+        with ThreadPoolExecutor(len(names)) as pool:
+            for name, inlet in zip(names, inlets, strict=True):
+                pool.submit(pass_on, client, name, inlet)
 
     with serve(send, "127.0.0.1", 0, compression=None) as server:
         print(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", flush=True)
