@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bci.errors import ConfigError, FileFormatError
+from streaming.compiled import data_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,20 @@ DATA_SETS = {
 }
 
 
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
+"""Data sets beside a checkout; an installed package has none there."""
+
+
 def data_root() -> Path:
-    """Folder of the data sets: `$FOCUSLOOP_DATA`, else `shared/data` beside the checkout."""
+    """Folder of the data sets.
+
+    `$FOCUSLOOP_DATA`; else `shared/data` beside the checkout, where there is one; else `data` among what focusloop
+    keeps (`$FOCUSLOOP_DATA_DIR`).
+    """
     given = os.environ.get("FOCUSLOOP_DATA")
-    return Path(given).expanduser() if given else Path(__file__).resolve().parents[3] / "shared" / "data"
+    if given:
+        return Path(given).expanduser()
+    return BESIDE if BESIDE.is_dir() else data_folder() / "data"
 
 
 def survey(root: Path) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,25 +11,24 @@ from bci.files.reading import read_recording
 from bci.files.recording import Recording
 from inference.training.checks import check_corpus, check_pair
 from inference.training.corpus import FrameSeries, Person, View, series_of
+from inference.training.datasets import data_root
 from inference.training.views import FOUR, low_passed, re_referenced
 
 
 def eegmat_folder(data: Path | None = None) -> Path:
-    """Find EEGMAT: in the given folder, in `$FOCUSLOOP_DATA`, or in `../shared/data` beside the source tree.
+    """Find EEGMAT: in the given folder, or where data sets lie (`inference.training.datasets.data_root`).
 
     Raises
     ------
     ConfigError
-        If it is in none of them.
+        If it is not there.
     """
-    named = os.environ.get("FOCUSLOOP_DATA")
-    roots = [data] if data else [Path(named)] if named else []
-    roots = roots or [Path(__file__).resolve().parents[3] / "shared" / "data"]
-    for folder in (candidate for root in roots for candidate in (root, root / "eegmat")):
+    root = data or data_root()
+    for folder in (root, root / "eegmat"):
         if any(folder.glob("Subject*_[12].edf")):
             return folder
     msg = (
-        f"no EEGMAT recordings (Subject00_1.edf …) in {roots[0]}; give --data or set FOCUSLOOP_DATA to the folder that "
+        f"no EEGMAT recordings (Subject00_1.edf …) in {root}; give --data or set FOCUSLOOP_DATA to the folder that "
         "holds them, or fetch them with `focusloop data eegmat` (https://physionet.org/content/eegmat/)"
     )
     raise ConfigError(msg)

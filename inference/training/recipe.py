@@ -66,7 +66,7 @@ def train(
     config
         The recipe; None for the default.
     data
-        Folder of EEGMAT; None looks in `$FOCUSLOOP_DATA` and `../shared/data`.
+        Folder of EEGMAT; None looks where data sets lie (`datasets.data_root`).
     out
         Folder of models; the model goes to `out/<name>/<version>`.
     force
@@ -110,7 +110,7 @@ def evaluate_focus(
     Parameters
     ----------
     data
-        Folder of EEGMAT; None looks in `$FOCUSLOOP_DATA` and `../shared/data`. The nulls' data are looked for
+        Folder of EEGMAT; None looks where data sets lie (`datasets.data_root`). The nulls' data are looked for
         beside it.
     config
         The recipe; None for the default.
