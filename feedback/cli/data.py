@@ -10,7 +10,7 @@ from pathlib import Path
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("name", nargs="?", help="download this one (needs a network)")
-    parser.add_argument("--to", type=Path, metavar="DIR", help="where data sets lie ($FOCUSLOOP_DATA, else with what focusloop keeps)")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="where data sets lie ($FOCUSLOOP_DATA)")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.epilog = "example: focusloop data\n         focusloop data eegmat --to ~/eeg"
 

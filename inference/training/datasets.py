@@ -142,6 +142,6 @@ def _fetch(url: str) -> bytes:
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the scheme was checked
             content: bytes = answer.read()
     except (urllib.error.URLError, TimeoutError, OSError) as error:
-        msg = f"{url}: {error}; is there a network?"
+        msg = f"{url}: {getattr(error, 'reason', error)}; is there a network?"
         raise FileFormatError(msg) from error
     return content
