@@ -141,7 +141,10 @@ def _fetch(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the scheme was checked
             content: bytes = answer.read()
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
+    except urllib.error.HTTPError as error:
+        msg = f"{url}: the server answered {error.code} ({error.reason}); see whether it has moved"
+        raise FileFormatError(msg) from error
+    except OSError as error:  # URLError and TimeoutError are such
         msg = f"{url}: {getattr(error, 'reason', error)}; is there a network?"
         raise FileFormatError(msg) from error
     return content

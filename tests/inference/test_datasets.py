@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -79,10 +80,17 @@ def test_a_file_with_another_sum_is_refused_and_not_kept(tmp_path: Path, mirror:
     assert [path.name for path in (tmp_path / "eegmat").iterdir()] == ["Subject00_1.edf"]
 
 
-def test_a_file_that_cannot_be_fetched_ends_it_with_a_sentence(tmp_path: Path, mirror: Mirror) -> None:
+def test_a_file_that_the_server_does_not_have_is_not_blamed_on_the_network(tmp_path: Path, mirror: Mirror) -> None:
     del mirror.files["Subject00_1.edf"]
-    with pytest.raises(FileFormatError, match=r"Subject00_1\.edf.*is there a network"):
+    with pytest.raises(FileFormatError, match=r"Subject00_1\.edf: the server answered 404 .* moved"):
         download("eegmat", tmp_path, quiet, mirror.url)
+
+
+def test_without_a_server_it_asks_for_a_network(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    with pytest.raises(FileFormatError, match=r"SHA256SUMS\.txt: .*refused.*; is there a network"):
+        download("eegmat", tmp_path, quiet, url)
 
 
 @pytest.mark.parametrize(
