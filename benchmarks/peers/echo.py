@@ -11,6 +11,7 @@ import contextlib
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import pylsl
 from websockets.exceptions import ConnectionClosed
@@ -31,8 +32,7 @@ def main() -> None:
 
     def send(client: ServerConnection) -> None:
         with ThreadPoolExecutor(len(names)) as pool:
-            for name, inlet in zip(names, inlets, strict=True):
-                pool.submit(pass_on, client, name, inlet)
+            list(pool.map(pass_on, repeat(client), names, inlets))  # an outlet that is gone ends it, and says so
 
     with serve(send, "127.0.0.1", 0, compression=None) as server:
         print(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", flush=True)
