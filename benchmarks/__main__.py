@@ -8,15 +8,15 @@ python -m benchmarks latency startup these two
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.surroundings import ROOT, describe, find_models_dir, private_lsl_world
+from benchmarks.surroundings import describe, find_models_dir, private_lsl_world
 from benchmarks.table import Setting, heading, markdown
+from inference.training.datasets import data_root
 
 NAMES = (
     "latency",
@@ -50,7 +50,7 @@ def main() -> int:
         "--data",
         type=Path,
         metavar="DIR",
-        default=Path(os.environ.get("FOCUSLOOP_DATA", ROOT.parent / "shared" / "data")),
+        default=data_root(),
         help="real recordings ($FOCUSLOOP_DATA)",
     )
     options = parser.parse_args()

@@ -1,6 +1,7 @@
 """64 streams into one service that has one core: ages, share of the core, memory a stream.
 
-The outlets (one process) and the client share the other cores. Memory is taken once what is held for replay is full.
+Just before, the same streams are passed on without any processing, on the same core. The outlets (one process) and the
+client share the other cores. Memory is taken once what is held for replay is full.
 """
 
 from __future__ import annotations

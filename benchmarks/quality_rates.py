@@ -21,7 +21,6 @@ pops are looked for below 20 Hz (a harmonic of that hum had tripped them), MUSCL
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -33,6 +32,7 @@ from bci.files import read_recording
 from bci.files.recording import Recording
 from bci.types import Chunk, StreamSpec
 from benchmarks.table import Row, Setting
+from inference.training.datasets import data_root
 from streaming.pipeline import Pipeline
 from streaming.types import FeatureFrame, Flag
 
@@ -49,8 +49,7 @@ NOT_WELL_FITTED = {"jp_confused1.csv"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("FOCUSLOOP_DATA", str(Path(__file__).resolve().parents[2] / "shared" / "data"))
-    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--data", type=Path, default=data_root())
     parser.add_argument("--hop-s", type=float, default=0.1)
     parser.add_argument("--eegmat", type=int, default=6, help="files of eegmat to add")
     options = parser.parse_args()
