@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from bci.errors import BaselineRefusedError, ConfigError, UnsupportedStreamError
 from bci.files import Recording
 from bci.montage import canonical_label
@@ -33,7 +35,7 @@ Mains = Literal["auto", 50, 60]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Part of a recording, s from its first sample; `stop_s` None = to its end."""
+    """Part of a recording, s into it (`Recording.elapsed_s`); `stop_s` None = to its end."""
 
     start_s: float = 0.0
     stop_s: float | None = None
@@ -90,16 +92,15 @@ def _unscored(channel: Channel) -> Channel:
 
 
 def _chunks(recording: Recording, spec: StreamSpec, span: Span) -> Iterator[Chunk]:
-    begin = float(recording.stamps_s[0]) if len(recording.stamps_s) else 0.0
-    stop = float("inf") if span.stop_s is None else begin + span.stop_s
+    stop_s = float("inf") if span.stop_s is None else span.stop_s
+    first, end = np.searchsorted(recording.elapsed_s, (span.start_s, stop_s))
+    given = 0
     for chunk in recording.chunks(max(1, round(CHUNK_S * spec.nominal_rate_hz))):
-        stamps = chunk.timestamps_s
-        keep = (stamps >= begin + span.start_s) & (stamps < stop)
-        if keep.all():
-            yield replace(chunk, spec=spec)
-        elif keep.any():
-            first = chunk.first_sample + int(keep.argmax())
-            yield Chunk(spec, chunk.data[keep], stamps[keep], first)
+        start, stop = max(0, int(first) - given), min(len(chunk), int(end) - given)
+        given += len(chunk)
+        if start < stop:
+            part = slice(start, stop)
+            yield Chunk(spec, chunk.data[part], chunk.timestamps_s[part], chunk.first_sample + start)
 
 
 def _nobody_listens(_sentence: str) -> None:
@@ -196,6 +197,7 @@ class RecordingScorer:
         batch = BatchScorer(self._session)
         replay = Replay(tell, baselines=baseline is None)
         replay.take(recording.noted)
+        elapsed_s, done = recording.elapsed_s, 0
         for chunk in _chunks(recording, spec, Span()):
             frames = list(pipeline.process(chunk))
             while frames:
@@ -203,7 +205,8 @@ class RecordingScorer:
                 yield from batch.score([scorer.prepare(frame) for frame in frames[:n]])
                 del frames[:n]
             if progress is not None:
-                progress(float(chunk.timestamps_s[-1] - recording.stamps_s[0]))
+                done += len(chunk)
+                progress(float(elapsed_s[done - 1]))
 
     def _begin(self, recording: Recording) -> tuple[StreamScorer, Pipeline, StreamSpec]:
         spec = recording.spec if self._channels is None else keep_channels(recording.spec, self._channels)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bci.files.recording import Recording
+from bci.files.recording import CLOCK_BACK_S, Recording
 from bci.types import Noted, Timestamps
 
 LONGEST_PAUSE_S = 10.0
@@ -15,9 +15,6 @@ LONGEST_PAUSE_S = 10.0
 
 NOTED_AHEAD_S = 0.5
 """What was noted is given so long before its sample: stamps that were smoothed lie a little off the source's own."""
-
-_BACKWARD_S = 1.0
-"""Stamps that go back further are another clock, not jitter: playing goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def schedule(recording: Recording) -> Playback:
     rate_hz = recording.spec.nominal_rate_hz
     steps = np.diff(recording.stamps_s)
     period_s = 1.0 / rate_hz if rate_hz > 0.0 else 0.0
-    too_long, back = steps > LONGEST_PAUSE_S, steps < -_BACKWARD_S
+    too_long, back = steps > LONGEST_PAUSE_S, steps < -CLOCK_BACK_S
     excess_s = np.where(too_long, steps - LONGEST_PAUSE_S, np.where(back, steps - period_s, 0.0))
     detail: list[str] = []
     if too_long.any():

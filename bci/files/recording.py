@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from bci.types import Chunk, FloatSamples, Noted, StreamSpec, Timestamps
 
+CLOCK_BACK_S, CLOCK_AHEAD_S = 1.0, 900.0
+"""Stamps that go back by more than this are another clock, by less they are jitter; ahead, by less, a pause."""
+
 
 @dataclass(frozen=True, slots=True)
 class Marker:
@@ -87,9 +90,17 @@ class Recording:
         return int(self.sample_numbers[-1]) + 1 - len(self) if len(self) else 0
 
     @property
+    def elapsed_s(self) -> Timestamps:
+        """float64 (samples,), never falling: seconds into the recording, jumps of its clock passed over."""
+        steps = np.diff(self.stamps_s, prepend=self.stamps_s[:1])
+        jumps = (steps < -CLOCK_BACK_S) | (steps > CLOCK_AHEAD_S)
+        usual_s = 1.0 / self.spec.nominal_rate_hz if self.spec.nominal_rate_hz else 0.0
+        return np.maximum.accumulate(self.stamps_s - np.cumsum(np.where(jumps, steps - usual_s, 0.0)))
+
+    @property
     def duration_s(self) -> float:
-        """Seconds from the first to the latest stamp."""
-        return float(self.stamps_s.max()) if len(self) else 0.0
+        """Seconds from the first sample to the last, jumps of the clock passed over."""
+        return float(self.elapsed_s[-1]) if len(self) else 0.0
 
     def chunks(self, max_samples: int) -> Iterator[Chunk]:
         """Cut the recording into chunks, as a device would have given them.

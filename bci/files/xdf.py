@@ -18,15 +18,12 @@ from bci.clock import SlewedOffset
 from bci.errors import AmbiguousSourceError, FileFormatError, RecordingNotFoundError, UnsupportedStreamError
 from bci.files import session_xdf
 from bci.files.damage import DAMAGE
-from bci.files.recording import Marker, Recording
+from bci.files.recording import CLOCK_BACK_S, Marker, Recording
 from bci.files.xdf_channels import read_channels, text_of
 from bci.types import StreamSpec, Timestamps
 
 Stream = Mapping[str, Any]
 """A stream as pyxdf gives it."""
-
-_BACKWARD_S = 1.0
-"""Stamps that go back by more than this are another run of the sender's clock, by less they are jitter."""
 
 
 def read_xdf(path: Path, name: str, stream: str | None) -> Recording:
@@ -166,7 +163,7 @@ def to_recorder_clock(
 
 def _runs(stamps_s: Timestamps) -> list[slice]:
     """Part stamps where the clock began anew further back."""
-    cuts = np.flatnonzero(np.diff(stamps_s) < -_BACKWARD_S) + 1
+    cuts = np.flatnonzero(np.diff(stamps_s) < -CLOCK_BACK_S) + 1
     edges = [0, *cuts.tolist(), stamps_s.size]
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 

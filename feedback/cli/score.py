@@ -45,7 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the scored recording as one page, too")
     parser.epilog = (
         "example: focusloop score task.edf --calibrate-from rest.edf@0:30 --out scores.csv\n"
-        "`t_s` is the time from the first sample to the newest sample used; `value` is empty where not valid."
+        "`t_s` is the time from the first sample to the newest sample used, by the stamps of the file: where they go\n"
+        "back, so does it. `value` is empty where not valid."
     )
 
 

@@ -13,9 +13,10 @@ from bci.files import Recording
 from bci.registry import open_source
 from inference import offline
 from inference.bundle import ModelBundle
-from inference.offline import RecordingScorer, Span
+from inference.offline import RecordingScorer, Span, span_note
 from inference.session import FocusSession
 from inference.types import FocusScore
+from streaming.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,37 @@ def test_a_span_of_rest_becomes_a_baseline(tiny_session: FocusSession, recording
     assert 15.0 < baseline.clean_s < 20.0
     scores = scored(tiny_session, recording, baseline=baseline, force_baseline=True)
     assert all(score.calibrated for score in scores)
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, -5.0, 3600.0])
+def test_every_sample_is_scored_whatever_the_clock_of_the_file_does(
+    tiny_session: FocusSession, recording: Recording, jump_s: float
+) -> None:
+    stamps_s = recording.stamps_s + np.where(np.arange(len(recording)) < 20 * 250, 0.0, jump_s)
+    jumped = replace(recording, stamps_s=stamps_s)
+    pipeline = Pipeline(jumped.spec, hop_s=offline.HOP_S)
+    online = [frame.end_s for chunk in jumped.chunks(25) for frame in pipeline.process(chunk)]
+    done_s: list[float] = []
+    assert [score.end_s for score in scored(tiny_session, jumped, progress=done_s.append)] == online
+    assert len(online) == pytest.approx(600, abs=4)
+    assert done_s == sorted(done_s)
+    assert done_s[-1] == pytest.approx(60.0, abs=0.1)
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, 3600.0])
+@pytest.mark.parametrize("jumps_after_s", [10.0, 30.0])
+def test_a_span_of_rest_is_told_by_its_place_whatever_the_clock_of_the_file_does(
+    tiny_session: FocusSession, recording: Recording, jump_s: float, jumps_after_s: float
+) -> None:
+    """Two jumps, there and back: what lies after both is where it was."""
+    place_s = recording.stamps_s
+    away = (place_s >= jumps_after_s) & (place_s < jumps_after_s + 2.0)
+    jumped = replace(recording, stamps_s=place_s + jump_s * away)
+    scorer = RecordingScorer(tiny_session)
+    assert jumped.duration_s == pytest.approx(60.0, abs=0.1)
+    assert span_note(jumped, Span(0.0, 60.0)) == ""
+    intact, found = scorer.baseline(recording, Span(32.0, 60.0)), scorer.baseline(jumped, Span(32.0, 60.0))
+    assert found.clean_s == pytest.approx(intact.clean_s, abs=0.5)
 
 
 def test_a_span_that_is_not_there_is_too_short(tiny_session: FocusSession, recording: Recording) -> None:
