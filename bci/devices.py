@@ -19,9 +19,6 @@ from bci.profiles import load_profiles, match_lsl
 _CONNECT_S = 3.0
 """What connecting to the system's Bluetooth may take beside listening."""
 
-SCORES = "Focus"
-"""Type of the LSL streams that scores leave by."""
-
 Way = Literal["lsl", "serial", "bluetooth"]
 
 
@@ -179,16 +176,12 @@ def _note(profile: FirmwareProfile, siblings: Iterable[str] = ()) -> str:
 
 
 def _lsl_streams(wait_s: float, known_peers: Sequence[str]) -> list[HereDevice]:
-    from bci.lsl.describe import OURS  # liblsl is loaded only where somebody looks
-    from bci.streams import find_streams
+    from bci.streams import find_streams  # liblsl is loaded only where somebody looks
 
     found: list[HereDevice] = []
     for stream in find_streams(wait_s, known_peers):
-        if stream.is_text:
-            found.append(HereDevice("lsl", str(stream), "", None, "holds text (markers), no samples"))
-            continue
-        if stream.kind == SCORES and stream.name.startswith(f"{OURS}-"):
-            found.append(HereDevice("lsl", str(stream), "", None, "scores that a focusloop service sends, no source"))
+        if stream.why_no_source:
+            found.append(HereDevice("lsl", str(stream), "", None, stream.why_no_source))
             continue
         profile = match_lsl(stream.name, stream.kind, stream.n_channels)
         found.append(HereDevice("lsl", str(stream), stream.uri, profile.id if profile is not None else None))

@@ -9,7 +9,11 @@ from urllib.parse import quote
 
 import pylsl
 
+from bci.lsl.describe import OURS
 from bci.lsl.setup import configure
+
+SCORES = "Focus"
+"""Type of the LSL streams that scores leave by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,15 @@ class FoundStream:
     is_text: bool
     uid: str
     uri: str
+
+    @property
+    def why_no_source(self) -> str:
+        """What it holds instead of samples of a person; empty for a stream that can be scored."""
+        if self.is_text:
+            return "holds text (markers), no samples"
+        if self.kind == SCORES and self.name.startswith(f"{OURS}-"):
+            return "scores that a focusloop service sends, no source"
+        return ""
 
     def __str__(self) -> str:
         """One line for a person, without the URI."""

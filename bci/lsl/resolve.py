@@ -69,7 +69,8 @@ def resolve(uri: SourceUri, timeout_s: float, cancelled: threading.Event) -> pyl
         msg = f"'{uri.text}': closed while it was looked for"
         raise SourceError(msg)
     if not found:
-        raise SourceNotFoundError(_not_found(uri, describe_found(pylsl.resolve_streams(_SETTLE_S))))
+        others = [stream for stream in describe_found(pylsl.resolve_streams(_SETTLE_S)) if not stream.why_no_source]
+        raise SourceNotFoundError(_not_found(uri, others))
     return _only(uri, found)
 
 
@@ -112,7 +113,7 @@ def _not_found(uri: SourceUri, others: list[FoundStream]) -> str:
         lines = "".join(f"\n  {stream.uri}    {stream}" for stream in others)
         return f"'{uri.text}': no LSL stream with {asked}. These are here:{lines}"
     return (
-        f"'{uri.text}': no LSL stream with {asked}, nor any other, answers. Is the program that sends it running, and "
-        "on this network? Does a firewall block UDP 16571 or TCP/UDP 16572-16604? Where multicast is blocked add "
-        "known_peers=ADDRESS of the sender. `focusloop devices` lists what is here"
+        f"'{uri.text}': no LSL stream with {asked}, nor any other source, answers. Is the program that sends it "
+        "running, and on this network? Does a firewall block UDP 16571 or TCP/UDP 16572-16604? Where multicast is "
+        "blocked add known_peers=ADDRESS of the sender. `focusloop devices` lists what is here"
     )

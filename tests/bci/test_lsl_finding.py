@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import pylsl
 import pytest
 from lsl_outlets import Announcement, PacedOutlet, fresh_id
 
@@ -73,6 +74,17 @@ def test_nothing_at_all_says_what_to_check() -> None:
 def test_another_stream_is_named_where_the_wanted_one_is_not() -> None:
     with PacedOutlet(Announcement(name="Muse-9")), pytest.raises(SourceNotFoundError, match="Muse-9"):
         open_source("lsl:name=Muse").open(0.3)
+
+
+def test_what_is_no_source_is_not_offered_in_its_place() -> None:
+    scores = Announcement(name="focusloop-p01", kind="Focus", n_channels=4, rate_hz=25.0, labels=(), units=())
+    markers = Announcement(name="Events", kind="Markers", n_channels=1, number_format="string", labels=(), units=())
+    marks = pylsl.StreamOutlet(markers.info())
+    with PacedOutlet(scores), pytest.raises(SourceNotFoundError, match="nor any other source") as error:
+        open_source("lsl:name=Muse").open(0.3)
+    del marks
+    assert "focusloop-p01" not in str(error.value)
+    assert "Events" not in str(error.value)
 
 
 def test_a_name_with_quotes_and_a_predicate_in_it_is_a_name() -> None:
