@@ -35,7 +35,7 @@ def profile_folders(folder: Path | None = None) -> list[Path]:
     """
     named = folder or (Path(os.environ[FOLDER_VARIABLE]) if os.environ.get(FOLDER_VARIABLE) else None)
     if named is not None and not named.is_dir():
-        msg = f"no folder of firmware profiles at {named} (--profiles or ${FOLDER_VARIABLE})"
+        msg = f"no folder of firmware profiles at {named} (${FOLDER_VARIABLE})"
         raise ProfileError(msg)
     beside = Path(__file__).resolve().parents[1] / "firmware_profiles"
     installed = Path(sysconfig.get_path("data")) / "share" / "focusloop" / "firmware_profiles"

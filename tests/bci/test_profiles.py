@@ -202,6 +202,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_profiles(tmp_path / "no-such-folder")
 
 
+def test_a_folder_of_profiles_that_is_not_there_is_named_with_what_named_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOCUSLOOP_PROFILES", str(tmp_path / "mine"))
+    with pytest.raises(ProfileError, match=r"mine \(\$FOCUSLOOP_PROFILES\)"):
+        load_profiles()
+
+
 def test_the_source_tree_comes_before_the_installed_copy() -> None:
     assert profile_folders() == [ROOT / "firmware_profiles"]
 
