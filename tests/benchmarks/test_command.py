@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,17 @@ def test_an_unknown_benchmark_is_refused_by_listing_those_there_are() -> None:
     done = _benchmarks("latencies")
     assert done.returncode == 2
     assert "latency, trial_to_difficulty, hop_cost, model_cost" in done.stderr
+
+
+def test_what_the_documentation_has_python_run_is_there() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    told = [words.split() for page in pages for words in re.findall(r"`python ([^`]+)`", page.read_text("utf-8"))]
+    assert ["demo.py"] in told
+    for first, *others in told:
+        if first != "-m":
+            assert (first, others) == ("demo.py", []), "a file in a package does not find the packages beside it"
+            continue
+        module, *names = others
+        run = ROOT / module.replace(".", "/")
+        assert (run / "__main__.py").is_file() or run.with_suffix(".py").is_file()
+        assert all((run / f"{name}.py").is_file() for name in names if name.isidentifier())
