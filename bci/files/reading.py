@@ -118,7 +118,7 @@ def _read_only_stream(path: Path, name: str, head: bytes) -> Recording:
     if is_muse(lines):
         return read_muse(lines, name)
     msg = (
-        f"{name}: no header that says what its columns are (first line: '{lines[0][:60]}'); expected "
+        f"{name}: no header that says what its columns are; expected "
         f"'timestamps,TP9,…' (muselsl), 'TimeStamp,…,RAW_TP9,…' (Mind Monitor) or '%OpenBCI …'"
     )
     raise FileFormatError(msg)

@@ -110,6 +110,22 @@ def test_what_is_no_recording_is_refused_in_a_sentence(content: bytes, said: str
     assert "broken" in str(error.value)
 
 
+def test_nothing_of_a_file_that_is_no_recording_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "operator.token"
+    path.write_text("the-secret-of-the-operator\n")
+    with pytest.raises(FileFormatError, match="no header") as error:
+        read_recording(path)
+    assert "secret" not in str(error.value)
+
+
+def test_what_is_named_xdf_and_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "broken.xdf"
+    path.write_bytes(bytes(range(7, 200)))
+    with pytest.raises(FileFormatError, match=r"broken\.xdf: no XDF file") as error:
+        read_recording(path)
+    assert "<" not in str(error.value)
+
+
 def test_missing_files_and_folders_and_names_that_cannot_be_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="cannot be read"):
         read_recording(tmp_path / ("n" * 300))
