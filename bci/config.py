@@ -3,17 +3,52 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from bci.errors import ConfigError
 
 _LISTS = ("origins", "providers")
+_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_RESERVED_ID = "epoch"
+"""Where a client resumes, it stands beside the ids of streams."""
+
+
+def participant_id(value: str) -> str:
+    """Let a good id of a participant through, wherever it comes from: a file, the command line or a client.
+
+    Raises
+    ------
+    PydanticCustomError
+        With the rule; pydantic makes it one of its own.
+    """
+    if value == _RESERVED_ID:
+        raise PydanticCustomError("participant_id", "this id is reserved; choose another")
+    if not re.fullmatch(_ID, value):
+        rule = "an id begins with a letter or digit and goes on with at most 63 letters, digits, '.', '_' or '-'"
+        raise PydanticCustomError("participant_id", rule)
+    return value
+
+
+ParticipantId = Annotated[
+    str, AfterValidator(participant_id), WithJsonSchema({"type": "string", "pattern": f"^{_ID}$"})
+]
 
 
 def _number_where_it_is_one(value: object) -> object:
@@ -103,7 +138,7 @@ class PlanConfig(_Strict):
 class ParticipantConfig(_Strict):
     """`[[participant]]`: one person in front of focusloop."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    id: ParticipantId
     sources: tuple[str, ...] = Field(min_length=1)
     montage: tuple[str, ...] | None = None
     model: str | None = None
