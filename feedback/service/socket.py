@@ -370,8 +370,7 @@ class Session:
 
     def _send_refusal(self, stream: str) -> tuple[str, str] | None:
         """Say why a client may not send for a stream: it is another person's, or, whoever asks, there is none."""
-        one = "" if stream == "*" else stream
-        return self._reach(one)[1] or self._missing(one)
+        return self._reach(stream)[1] or self._missing(stream)
 
     def _missing(self, stream: str) -> tuple[str, str] | None:
         try:

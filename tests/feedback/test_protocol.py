@@ -98,13 +98,16 @@ def _deep(value: object, limit: int) -> bool:
         ({"type": "subscribe", "stream": 7, "topics": ["focus"]}, "bad_message", "stream: "),
         ({"type": "subscribe", "stream": "*", "topics": ["focus"], "rate_hz": 0}, "bad_message", "rate_hz: "),
         ({"type": "subscribe", "stream": "*", "topics": ["focus"], "rate_hz": "10"}, "bad_message", "rate_hz: "),
-        ({"type": "subscribe", "stream": "*", "topics": ["focus"], "since": {"p01": {"focus": 1}}}, "bad_message", "epoch"),  # noqa: E501
-        ({"type": "subscribe", "stream": "*", "topics": ["focus"], "since": {"epoch": "a", "p01": {"focus": -1}}}, "bad_message", "since"),  # noqa: E501
+        ({"type": "subscribe", "stream": "*", "topics": ["focus"], "since": {"p01": {"focus": 1}}}, "bad_message", "with the epoch"),  # noqa: E501
+        ({"type": "subscribe", "stream": "*", "topics": ["focus"], "since": {"epoch": "a", "p01": {"focus": -1}}}, "bad_message", "none below 0"),  # noqa: E501
+        ({"type": "subscribe", "stream": "*", "topics": ["focus"], "since": {"epoch": "a", "p01": "b"}}, "bad_message", "since: expected"),  # noqa: E501
         ({"type": "ping", "t0": "now"}, "bad_message", "t0"),
         ({"type": "trial", "stream": "p01"}, "bad_message", "run: "),
         ({"type": "trial", "stream": "p01", "run": "r", "trial": -1, "correct": True}, "bad_message", "trial: "),
         ({"type": "trial", "stream": "p01", "run": "r", "trial": 1, "correct": 1}, "bad_message", "correct: "),
         ({"type": "trial", "stream": "p01", "run": "r", "trial": 1, "correct": True, "level": 1.5}, "bad_message", "level: "),  # noqa: E501
+        ({"type": "trial", "stream": "*", "run": "r", "trial": 1, "correct": True}, "bad_message", "name one stream"),
+        ({"type": "marker", "stream": "*", "label": "x"}, "bad_message", "name one stream"),
         ({"type": "marker", "stream": "p01"}, "bad_message", "label"),
         ({"type": "areas", "stream": "p01"}, "unknown_type", "later version"),
         ({"type": "frobnicate", "id": "x"}, "unknown_type", "frobnicate"),

@@ -200,12 +200,12 @@ def test_a_trial_is_acknowledged_and_a_repeat_is_not_counted(service: LiveServic
 def test_a_trial_that_nobody_may_send_names_the_trial(service: LiveService) -> None:
     token = service.access.issue("p03", 1.0).token
     with service.talk(token) as client:
-        for stream, code in (("p01", "not_allowed"), ("*", "not_allowed")):
+        for stream, code in (("p01", "not_allowed"), ("*", "bad_message")):
             refused = trial(client, 7, stream=stream, run="r2")
             assert (refused["code"], refused["run"], refused["trial"]) == (code, "r2", 7)
     with service.talk() as client:
         assert trial(client, 8, stream="nobody", run="r2")["code"] == "no_such_stream"
-        assert trial(client, 9, stream="*", run="r2")["code"] == "no_such_stream"
+        assert trial(client, 9, stream="*", run="r2")["code"] == "bad_message"
         bad = trial(client, 10, rt_ms="fast", run="r2")
         assert (bad["code"], bad["run"], bad["trial"]) == ("bad_message", "r2", 10)
     assert not [key for key in service.participants.loop.trials if key[1] == "r2"]

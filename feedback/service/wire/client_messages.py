@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from feedback.service.wire.topics import Topic
 
@@ -24,6 +33,17 @@ class Hello(ClientMessage):
 
 
 MessageId = int | Annotated[str, Field(max_length=64)]
+SinceFields = dict[str, str | dict[str, Annotated[int, Field(ge=0)]]]
+_SINCE = 'expected {"epoch": "…", "<stream>": {"<topic>": number}} with the epoch of these numbers, none below 0'
+
+
+def _one_person(stream: str) -> str:
+    if stream == "*":
+        raise PydanticCustomError("stream", "'*' is everyone; name one stream")
+    return stream
+
+
+OneStream = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_person)]
 
 
 class Subscribe(ClientMessage):
@@ -34,20 +54,21 @@ class Subscribe(ClientMessage):
     stream: Annotated[str, Field(min_length=1, max_length=64)]
     topics: Annotated[list[Topic], Field(min_length=1)]
     rate_hz: Annotated[float, Field(gt=0.0, le=1000.0)] | None = None
-    since: dict[str, str | dict[str, Annotated[int, Field(ge=0)]]] | None = Field(
+    since: SinceFields | None = Field(
         default=None, description='Where reading stopped: {"epoch": …, "<stream>": {"<topic>": seq}}'
     )
 
-    @field_validator("since")
+    @field_validator("since", mode="wrap")
     @classmethod
-    def _has_epoch(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None and not isinstance(value.get("epoch"), str):
-            msg = "needs the epoch that its numbers belong to"
-            raise ValueError(msg)
-        if value is not None and any(isinstance(v, str) for k, v in value.items() if k != "epoch"):
-            msg = 'expected {"epoch": "…", "<stream>": {"<topic>": number}}'
-            raise ValueError(msg)
-        return value
+    def _readable(cls, value: object, read: ValidatorFunctionWrapHandler) -> SinceFields | None:
+        """Say what is expected as a whole: of a number that is wrong pydantic says that it is no string."""
+        try:
+            since: SinceFields | None = read(value)
+        except ValidationError as error:
+            raise PydanticCustomError("since", _SINCE) from error
+        if since is not None and [key for key, seen in since.items() if isinstance(seen, str)] != ["epoch"]:
+            raise PydanticCustomError("since", _SINCE)
+        return since
 
 
 class Unsubscribe(ClientMessage):
@@ -78,7 +99,7 @@ class SendTrial(ClientMessage):
     """An answered trial. `run` and `trial` make it the same when it comes again."""
 
     type: Literal["trial"]
-    stream: Annotated[str, Field(min_length=1, max_length=64)]
+    stream: OneStream
     run: Annotated[str, Field(min_length=1, max_length=64)]
     trial: Annotated[int, Field(ge=0, le=2**53)]
     task: Annotated[str, Field(max_length=64)] = ""
@@ -96,7 +117,7 @@ class SendMarker(ClientMessage):
     """Something that happened in a task or a game."""
 
     type: Literal["marker"]
-    stream: Annotated[str, Field(min_length=1, max_length=64)]
+    stream: OneStream
     label: Annotated[str, Field(min_length=1, max_length=256)]
     t_client_ms: float | int | None = Field(default=None, description="The client's monotonic clock")
     uncertainty_ms: Annotated[float, Field(ge=0.0)] | None = None
