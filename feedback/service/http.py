@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
+from starlette.routing import Match
 
 from feedback.service.access import Principal
 from feedback.service.asyncapi import asyncapi_document
@@ -16,7 +17,16 @@ from feedback.service.local_files import confine
 from feedback.service.loop_routes import loop_routes
 from feedback.service.metrics import Metrics
 from feedback.service.problems import problem
-from feedback.service.routed import In, Operator, Reader, address_of, demand_operator, principal_of
+from feedback.service.routed import (
+    In,
+    Operator,
+    Reader,
+    TokenFirst,
+    address_of,
+    authenticate,
+    demand_operator,
+    principal_of,
+)
 from feedback.service.settings import is_loopback
 from feedback.service.wire.http_bodies import (
     AddStream,
@@ -33,8 +43,9 @@ _PAGE_SCRIPTS = ("page.js", "electrodes.js", "explanation.js", "neurofeedback.js
 _PAGE_FILES = {"": "index.html"} | {name: name for name in (*_PAGE_SCRIPTS, "page.css")}
 
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "content": {"application/problem+json": {}}}}
-v1 = APIRouter(prefix="/v1", responses=_PROBLEMS)
+v1 = APIRouter(prefix="/v1", responses=_PROBLEMS, route_class=TokenFirst)
 open_routes = APIRouter()
 
 
@@ -145,12 +156,23 @@ def issue_token(body: IssueToken, routed: In) -> dict[str, Any]:
     return {"token": issued.token, "scope": issued.scope, "expires_unix_s": issued.expires_unix_s}
 
 
-@v1.api_route(
-    "/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False, dependencies=[Operator]
-)
-async def nothing_here(path: str) -> Response:
-    """Ask for a token before saying that a route does not exist."""
-    return problem(404, "not_found", f"/v1/{path} does not exist; see /openapi.json")
+@v1.api_route("/{path:path}", methods=[*_METHODS], include_in_schema=False, dependencies=[Operator])
+async def nothing_here(path: str, request: Request) -> Response:
+    """Ask for a token before saying that a route does not exist, or not for this method."""
+    allowed = ", ".join(_methods_at(request))
+    if not allowed:
+        return problem(404, "not_found", f"/v1/{path} does not exist; see /openapi.json")
+    detail = f"/v1/{path} takes {allowed}, not {request.method}; see /openapi.json"
+    return problem(405, "method_not_allowed", detail, {"Allow": allowed})
+
+
+def _methods_at(request: Request) -> list[str]:
+    known = v1.routes[:-1]  # all but the one that takes what is left
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in known)
+    ]
 
 
 @open_routes.get("/healthz", summary="The process lives")
@@ -172,7 +194,7 @@ async def readyz(routed: In) -> Response:
 async def metrics(request: Request, routed: In) -> Response:
     """Show metrics."""
     if not is_loopback(address_of(request)):
-        demand_operator(principal_of(request))
+        demand_operator(authenticate(request))
     return Response(routed.metrics.render(), media_type=Metrics.MEDIA_TYPE)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from feedback.service.routed import In, Operator, Reader
+from feedback.service.routed import In, Operator, Reader, TokenFirst
 from feedback.service.wire.http_bodies import AnswerProposal, SetController, SetNeurofeedback, SetPlan
 
-loop_routes = APIRouter(prefix="/streams/{stream}")
+loop_routes = APIRouter(prefix="/streams/{stream}", route_class=TokenFirst)
 
 
 @loop_routes.post("/proposals", status_code=204, dependencies=[Reader], summary="Accept or refuse what was proposed")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -62,6 +64,12 @@ def _where(location: tuple[int | str, ...]) -> str:
     return text.removeprefix(".") or "body"
 
 
+def _sentence(error: Mapping[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"the body is no JSON: {error['ctx']['error']}, at character {error['loc'][1] + 1}"
+    return f"{_where(tuple(error['loc']))}: {error['msg']}"
+
+
 def install(app: FastAPI) -> None:
     """Have every error of an application answered as a problem."""
 
@@ -70,7 +78,7 @@ def install(app: FastAPI) -> None:
 
     async def invalid(_request: Request, error: Exception) -> JSONResponse:
         found = error.errors() if isinstance(error, RequestValidationError) else []
-        sentences = [f"{_where(tuple(e['loc']))}: {e['msg']}" for e in found[:8]]
+        sentences = [_sentence(one) for one in found[:8]]
         return problem(422, "bad_request", "; ".join(sentences) or "the request cannot be read")
 
     async def plain(_request: Request, error: Exception) -> JSONResponse:

@@ -166,6 +166,26 @@ def test_a_wrong_token_is_unauthorized_and_a_path_that_is_not_there_is_not_found
         assert_problem(operator.post("/healthz"), 405, "method_not_allowed")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/v1/streams/p01", "GET, DELETE"),
+        ("PATCH", "/v1/streams", "GET, POST"),
+        ("DELETE", "/v1/models", "GET"),
+        ("POST", "/v1/streams/p01/plan", "GET, PUT, DELETE"),
+    ],
+)
+def test_a_wrong_method_is_told_which_there_are(
+    http: httpx.Client, service: LiveService, method: str, path: str, allowed: str
+) -> None:
+    refused = http.request(method, path)
+    assert_problem(refused, 405, "method_not_allowed")
+    assert refused.headers["allow"] == allowed
+    assert allowed in refused.json()["detail"]
+    with service.http(None) as nobody:
+        assert_problem(nobody.request(method, path), 401, "unauthorized")
+
+
 def test_a_token_in_a_query_is_refused(service: LiveService) -> None:
     with service.http(None) as nobody:
         assert_problem(nobody.get("/v1/streams", params={"token": TOKEN}), 400, "token_in_query")
@@ -195,6 +215,35 @@ def test_bodies_that_are_too_big_or_no_json_are_refused(http: httpx.Client) -> N
     json = {"Content-Type": "application/json"}
     assert_problem(http.post("/v1/streams", content=b"{", headers=json), 422, "bad_request")
     assert_problem(http.post("/v1/streams", content=b"[" * 60_000, headers=json), 400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/v1/streams"), ("PUT", "/v1/streams/p01/plan"), ("POST", "/v1/streams/p01/proposals")],
+)
+@pytest.mark.parametrize("content", [b"{", b"[" * 60_000, b"{}"])
+def test_the_token_is_asked_for_before_a_body_is_judged(
+    service: LiveService, method: str, path: str, content: bytes
+) -> None:
+    with service.http(None) as nobody:
+        refused = nobody.request(method, path, content=content, headers={"Content-Type": "application/json"})
+        assert_problem(refused, 401, "unauthorized")
+
+
+def test_what_is_no_json_is_said_with_its_place(http: httpx.Client) -> None:
+    refused = http.post("/v1/streams", content=b'{"id": }', headers={"Content-Type": "application/json"})
+    assert refused.json()["detail"] == "the body is no JSON: Expecting value, at character 8"
+
+
+@pytest.mark.parametrize("stream", ["epoch", "_p01", ".p01", "p 01", "*", "", "p" * 65, "p01\n", "pé"])
+def test_ids_that_nothing_else_takes_are_refused_in_a_sentence(http: httpx.Client, stream: str) -> None:
+    for path, body in (
+        ("/v1/streams", {"id": stream, "sources": ["simulator:focus"]}),
+        ("/v1/tokens", {"scope": f"participant:{stream}"}),
+    ):
+        refused = http.post(path, json=body)
+        assert_problem(refused, 422, "bad_request")
+        assert "this id is reserved" in refused.text or "begins with a letter or digit" in refused.text
 
 
 def test_health_readiness_and_metrics_need_no_token_here(service: LiveService) -> None:
