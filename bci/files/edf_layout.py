@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,20 +67,35 @@ def read_layout(path: Path) -> EdfLayout:
     Raises
     ------
     ValueError
-        A field is no number: the header is damaged.
+        The header is cut off, or a field is no number: it is damaged.
     """
     with path.open("rb") as file:
-        fixed = file.read(_FIXED_BYTES)
-        n_signals = int(fixed[252:256])
-        signals = file.read(_FIXED_BYTES * n_signals)
+        fixed = _header(file, _FIXED_BYTES)
+        n_signals = _count(fixed[252:256].decode("latin-1"), "number of signals")
+        signals = _header(file, _FIXED_BYTES * n_signals)
     labels = _fields(signals, n_signals, 0, 16)
     units = _fields(signals, n_signals, _BEFORE_UNITS, 8)
-    counts = tuple(int(text) for text in _fields(signals, n_signals, _BEFORE_COUNTS, 8))
+    counts = tuple(_count(text, "samples a record") for text in _fields(signals, n_signals, _BEFORE_COUNTS, 8))
     if not n_signals or min(counts) < 1:
         msg = f"{n_signals} signals with {counts} samples a record"
         raise ValueError(msg)
     is_bdf = fixed[0] == 0xFF
     return EdfLayout(labels, units, counts, 3 if is_bdf else 2, fixed[192:197] in (b"EDF+D", b"BDF+D"))
+
+
+def _header(file: BinaryIO, n_bytes: int) -> bytes:
+    read = file.read(n_bytes)
+    if len(read) < n_bytes:
+        msg = "its header is cut off"
+        raise ValueError(msg)
+    return read
+
+
+def _count(text: str, what: str) -> int:
+    if not text.strip().isdecimal():
+        msg = f"its header has '{text.strip()}' for the {what}"
+        raise ValueError(msg)
+    return int(text)
 
 
 def _fields(signals: bytes, n_signals: int, before: int, width: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bci.errors import FileFormatError, UnsupportedStreamError
 from bci.files.damage import DAMAGE
 from bci.files.edf_layout import EdfLayout, read_layout, record_starts, samples_before
-from bci.files.recording import Marker, Recording
+from bci.files.recording import Marker, Recording, float_samples
 from bci.montage import channel_kind, eeg_channel, position_m, unique_labels
 from bci.types import Channel, FloatSamples, StreamSpec
 from bci.units import KNOWN_UNITS, is_unit_unsaid, microvolts_per
@@ -61,7 +61,7 @@ def read_with_mne(path: Path, name: str, file_format: str) -> Recording:
             channels, scale, assumed = _channels(raw, layout, name)
             samples = _samples(raw, scale)
         except DAMAGE as error:
-            msg = f"{name}: no readable {file_format.upper()} file ({error or type(error).__name__}); is it whole?"
+            msg = f"{name}: no readable {file_format.upper()} file ({str(error) or type(error).__name__}); is it whole?"
             raise FileFormatError(msg) from error
     notes = [f"mne: {text}" for text in dict.fromkeys(str(w.message).strip() for w in caught)]
     notes += assumed
@@ -128,7 +128,7 @@ def _samples(raw: BaseRaw, scale: NDArray[np.float64]) -> FloatSamples:
     for start in range(0, raw.n_times, BLOCK_SAMPLES):
         stop = min(start + BLOCK_SAMPLES, raw.n_times)
         block: Any = raw.get_data(start=start, stop=stop)  # the stub allows a tuple, which return_times would give
-        samples[start:stop] = (block * scale[:, None]).T
+        samples[start:stop] = float_samples(block.T, scale)
     return samples
 
 

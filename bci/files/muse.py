@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from bci.errors import FileFormatError, UnsupportedStreamError
-from bci.files.recording import Marker, Recording
+from bci.files.recording import Marker, Recording, float_samples
 from bci.files.table import column_of, delimiter_of, floats_of, split_row
 from bci.montage import eeg_channel
 from bci.types import Channel, StreamSpec, Timestamps
@@ -81,7 +81,7 @@ def read_muse(lines: Sequence[str], name: str) -> Recording:
     numbers = np.array(kept, dtype=np.int64)  # a line that was damaged is a sample that was lost
     return Recording(
         spec=spec,
-        samples=floats_of([rows[i] for i in kept], columns, delimiter).astype(np.float32),
+        samples=float_samples(floats_of([rows[i] for i in kept], columns, delimiter)),
         stamps_s=stamps_s - stamps_s[0],
         sample_numbers=numbers - numbers[0],
         markers=tuple(Marker(at_s - float(stamps_s[0]), label) for at_s, label in markers),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bci.errors import FileFormatError
 from bci.files.counter import running_numbers
-from bci.files.recording import Marker, Recording
+from bci.files.recording import Marker, Recording, float_samples
 from bci.files.table import column_of, floats_of, split_row
 from bci.montage import eeg_channel
 from bci.types import Channel, StreamSpec, Timestamps
@@ -69,7 +69,7 @@ def read_openbci(lines: Sequence[str], name: str) -> Recording:
     whole = [line for line in body if line.count(",") == layout.width - 1]
     index = floats_of(whole, [0])[:, 0]
     clock_s, is_unix = _clock(whole, layout.stamp)
-    readable = np.isfinite(index)
+    readable = np.abs(index) < 2**53  # a number that counts nothing is damage
     if not readable.any():
         msg = f"{name}: none of its {len(body)} lines has a sample index and {layout.width - 1} columns more"
         raise FileFormatError(msg)
@@ -77,7 +77,7 @@ def read_openbci(lines: Sequence[str], name: str) -> Recording:
     notes: list[str] = []
     if len(kept) < len(body):
         notes.append(f"{len(body) - len(kept)} damaged lines skipped")
-    samples = floats_of(kept, layout.eeg).astype(np.float32)
+    samples = float_samples(floats_of(kept, layout.eeg))
     count = running_numbers(index[readable].astype(np.int64), clock_s[readable], rate_hz)
     notes += count.notes
     stamps_s = count.numbers / rate_hz

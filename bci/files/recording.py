@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +124,12 @@ class Recording:
             stop = contiguous_until(self.sample_numbers, start, min(start + max_samples, n))
             yield Chunk(self.spec, self.samples[start:stop], self.stamps_s[start:stop], int(self.sample_numbers[start]))
             start = stop
+
+
+def float_samples(numbers: NDArray[Any], scale: float | NDArray[np.float64] = 1.0) -> FloatSamples:
+    """Make samples of what a file holds; what float32 cannot hold becomes infinite, which `clean` takes for missing."""
+    with np.errstate(over="ignore"):
+        return (numbers * scale).astype(np.float32)
 
 
 def contiguous_until(numbers: NDArray[np.int64], start: int, stop: int) -> int:

@@ -18,7 +18,7 @@ from bci.clock import SlewedOffset
 from bci.errors import AmbiguousSourceError, FileFormatError, RecordingNotFoundError, UnsupportedStreamError
 from bci.files import session_xdf
 from bci.files.damage import DAMAGE
-from bci.files.recording import CLOCK_BACK_S, Marker, Recording
+from bci.files.recording import CLOCK_BACK_S, Marker, Recording, float_samples
 from bci.files.xdf_channels import read_channels, text_of
 from bci.types import StreamSpec, Timestamps
 
@@ -81,7 +81,7 @@ def read_xdf(path: Path, name: str, stream: str | None) -> Recording:
             device=name,
             origin="file",
         ),
-        samples=(values * scale).astype(np.float32),
+        samples=float_samples(values, scale),
         stamps_s=stamps_s - start_s,
         sample_numbers=(numbers - numbers[:1]).astype(np.int64),
         markers=_markers(streams, start_s),
@@ -171,6 +171,10 @@ def _runs(stamps_s: Timestamps) -> list[slice]:
 def _load(path: Path, name: str) -> tuple[list[Stream], Mapping[str, Any], list[str]]:
     import pyxdf
 
+    with path.open("rb") as file:
+        if file.read(4) != b"XDF:":
+            msg = f"{name}: no XDF file: it does not begin with 'XDF:', as each does"
+            raise FileFormatError(msg)
     whole = whole_chunks_end(path)
     cut_off = path.stat().st_size - whole
     try:
@@ -179,7 +183,7 @@ def _load(path: Path, name: str) -> tuple[list[Stream], Mapping[str, Any], list[
             source = io.BytesIO(file.read(whole)) if cut_off else file
             streams, header = pyxdf.load_xdf(source, synchronize_clocks=False, dejitter_timestamps=False)
     except (OSError, *DAMAGE) as error:
-        msg = f"{name}: no readable XDF file ({error or type(error).__name__}); is it whole?"
+        msg = f"{name}: no readable XDF file ({str(error) or type(error).__name__}); is it whole?"
         raise FileFormatError(msg) from error
     notes = [f"cut off in the middle of a chunk: its last {cut_off} bytes are not used"] if cut_off else []
     return list(streams), header or {}, notes

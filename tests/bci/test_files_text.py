@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from written_files import wave_uv, write_mind_monitor, write_muselsl, write_openbci
 
 from bci.errors import FileFormatError, UnsupportedStreamError
@@ -89,6 +91,27 @@ def test_openbci_text_without_its_rate_says_what_to_add(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("%Sample Rate = 250.0 Hz\n", ""))
     with pytest.raises(FileFormatError, match="Sample Rate"):
         read_recording(path)
+
+
+@pytest.mark.parametrize("write", [write_muselsl, write_mind_monitor, write_openbci])
+def test_a_value_that_no_float32_holds_is_missing(
+    write: Callable[[Path, NDArray[np.float64]], Path], tmp_path: Path
+) -> None:
+    uv = UV.copy()
+    uv[300, 1] = 1e300
+    recording = read_recording(write(tmp_path / "text", uv))
+    assert np.argwhere(np.isnan(recording.samples)).tolist() == [[300, 1]]
+    assert "1 values in 1 samples are missing or not finite: NaN" in recording.notes
+
+
+def test_a_sample_index_that_counts_nothing_is_a_damaged_line(tmp_path: Path) -> None:
+    path = write_openbci(tmp_path / "o.txt", UV)
+    lines = path.read_text().splitlines()
+    lines[-5] = "1e300" + lines[-5][lines[-5].index(",") :]
+    path.write_text("\n".join(lines))
+    recording = read_recording(path)
+    assert len(recording) == 999
+    assert "1 damaged lines skipped" in recording.notes
 
 
 def test_openbci_text_cut_off_in_the_last_line_is_read(tmp_path: Path) -> None:
