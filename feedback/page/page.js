@@ -65,7 +65,7 @@ function connect() {
       return;
     }
     if (event.code === 4403) { link("bad", `refused: ${event.reason}`); return; }
-    link("wait", "connection lost, trying again…");
+    link("wait", `${event.code === 4429 ? event.reason : "connection lost"}, trying again…`);
     setTimeout(connect, state.wait + Math.random() * 250);
     state.wait = Math.min(state.wait * 2, 8000);
   };

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import math
 import secrets
 import socket
 import threading
@@ -168,7 +169,7 @@ class Access:
         bucket = self._failures.get(address)
         if bucket is not None and (address, digest) not in self._known and not bucket.take(self._clock()):
             wait_s = bucket.wait_s()
-            msg = f"too many wrong tokens from {address}; try again in {wait_s:.0f} s"
+            msg = f"too many wrong tokens from {address}; try again in {math.ceil(wait_s)} s"
             raise TooManyFailuresError(msg, wait_s)
         principal = self._find(digest)
         if principal is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -54,7 +55,7 @@ def from_error(error: FocusloopError) -> JSONResponse:
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="focusloop"'
     if isinstance(error, TooManyFailuresError):
-        headers["Retry-After"] = str(int(error.retry_after_s) + 1)
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     return problem(status, code or code_of(error), str(error), headers)
 
 

@@ -12,12 +12,13 @@ import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
 from bci.errors import AccessError, ConflictError, NoSuchStreamError
-from feedback.service.access import Access, Principal, bearer, token_in_query
+from feedback.service.access import Access, Principal, TooManyFailuresError, bearer, token_in_query
 from feedback.service.frames import ping_frame, pong_number, text_frame
 from feedback.service.handshake import Handshake, Headers
 from feedback.service.hub import Hub
 from feedback.service.ports import Participants
 from feedback.service.protocol import (
+    FLOOD,
     FORBIDDEN_ORIGIN,
     HELLO_WITHIN_S,
     MAX_SUBSCRIPTIONS,
@@ -180,7 +181,7 @@ class Session:
             try:
                 self._principal = access.authenticate(bearer(came.authorization), came.address)
             except AccessError as problem:
-                return Close(UNAUTHORIZED, str(problem))
+                return _refusal(problem)
         return None
 
     # What the wire reports
@@ -269,7 +270,8 @@ class Session:
             try:
                 self._principal = access.authenticate(hello.token, self._address)
             except AccessError as problem:
-                self.close(UNAUTHORIZED, str(problem))
+                refusal = _refusal(problem)
+                self.close(refusal.code, refusal.reason)
                 return
         principal = self._principal
         self._conversation.ready = True
@@ -386,6 +388,11 @@ class Session:
         if (stream, topic) not in held and len(held) >= MAX_SUBSCRIPTIONS:
             return "too_many", f"at most {MAX_SUBSCRIPTIONS} subscriptions a client"
         return None
+
+
+def _refusal(problem: AccessError) -> Close:
+    """Close for a token that was refused: a wrong one for good, one that was not looked at until later."""
+    return Close(FLOOD if isinstance(problem, TooManyFailuresError) else UNAUTHORIZED, str(problem))
 
 
 def _since(asked: Subscribe) -> Since | None:

@@ -6,10 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from focusloop_process import TOKEN, Serve
+from guessed_tokens import Guesser
+from live_service import LiveService
 from programs import listen, readme_block
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +57,7 @@ def test_the_conversation_without_a_network_keeps_its_promises() -> None:
     command = [NODE, scenarios, (JS / "lib" / "focusloop.js").as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("held: ") == 9
+    assert done.stdout.count("held: ") == 10
 
 
 def test_closing_ends_with_the_services_answer_while_scores_flow(serve: Serve, tmp_path: Path) -> None:
@@ -118,6 +121,20 @@ def test_a_wrong_token_is_told_and_not_tried_for_ever(serve: Serve, tmp_path: Pa
     path = script(tmp_path, 'loop.on("denied", (m) => { console.log("denied", m.code); });')
     said = listen([NODE, path, serve.url, "wrong-token-wrong-token", "p01"], lambda _text: False)
     assert said.strip() == "denied 4401"
+
+
+def test_a_good_token_comes_again_while_others_guess(tmp_path: Path) -> None:
+    body = 'loop.on("disconnected", (m) => console.log(m.code, m.reason));\n'
+    body += 'loop.on("denied", () => console.log("denied"));\nloop.on("welcome", () => console.log("welcome"));'
+    with LiveService(tmp_path / "data") as service:
+        guesser = Guesser(service)
+        forgiving = threading.Thread(target=guesser.forgive)
+        forgiving.start()
+        command = [NODE, script(tmp_path, body), service.url, TOKEN, "p01"]
+        said = listen(command, lambda text: "welcome" in text or "denied" in text)
+        forgiving.join()
+    assert said.startswith("4429 too many wrong tokens from 127.0.0.1; try again in ")
+    assert said.endswith("welcome\n")
 
 
 def test_null_stays_null(serve: Serve, tmp_path: Path) -> None:

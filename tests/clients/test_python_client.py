@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fake_participants import FOCUS
 from focusloop_process import PATIENCE_S, TOKEN, Serve
+from guessed_tokens import Guesser
 from live_service import LiveService
 from programs import listen, readme_block
 from websockets.asyncio.client import ClientConnection, connect
@@ -97,6 +98,14 @@ def test_a_program_hears_what_is_rewarded(serve: Serve) -> None:
 def test_a_wrong_token_is_an_error_and_no_endless_try(serve: Serve) -> None:
     with Client(serve.url, "wrong-token-wrong-token") as client, pytest.raises(AccessDeniedError):
         first(client, Focus)
+
+
+def test_a_good_token_comes_again_while_others_guess(tmp_path: Path) -> None:
+    with LiveService(tmp_path) as service:
+        guesser = Guesser(service)
+        with Client(service.url, TOKEN) as client:
+            guesser.forgive()
+            assert first(client, Other).type == "welcome"
 
 
 def test_a_denied_program_is_told_wherever_it_asks(serve: Serve) -> None:

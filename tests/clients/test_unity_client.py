@@ -98,7 +98,7 @@ def test_it_survives_kill_9_of_the_service_and_resumes(probe: Path, tmp_path: Pa
 def test_the_conversation_without_a_network_keeps_its_promises(probe: Path) -> None:
     done = run(probe, "scenarios")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("held: ") == 8
+    assert done.stdout.count("held: ") == 9
 
 
 def test_webgl_builds_compile(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_participants import FOCUS
+from guessed_tokens import Guesser
 from live_service import TOKEN, LiveService
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -148,6 +149,15 @@ def test_without_a_token_it_asks_for_one(service: LiveService, page: Page) -> No
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Connect").click()
     expect(page.locator("#link")).to_have_text("connected")
+    expect(page.locator("#live")).to_be_visible()
+
+
+def test_a_good_token_is_kept_while_others_guess_and_comes_again(service: LiveService, page: Page) -> None:
+    guesser = Guesser(service)
+    page.goto(f"{service.url}/#token={TOKEN}")
+    expect(page.locator("#link")).to_contain_text("too many wrong tokens from 127.0.0.1; try again in")
+    guesser.forgive()
+    expect(page.locator("#link")).to_have_text("connected", timeout=20_000)
     expect(page.locator("#live")).to_be_visible()
 
 

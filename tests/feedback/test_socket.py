@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from fake_participants import FOCUS
+from guessed_tokens import Guesser
 from live_service import TOKEN, LiveService, RawClient, Talk
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -379,6 +381,26 @@ def test_five_seconds_of_silence_before_hello_are_enough(tmp_path: Path) -> None
     with LiveService(tmp_path, clock=clock) as service, service.open() as client:
         clock.ahead_s += 5.0
         assert client.close_code() == 4401
+
+
+@pytest.mark.parametrize("by_header", [True, False])
+def test_who_comes_while_tokens_are_guessed_is_told_to_come_again(tmp_path: Path, by_header: bool) -> None:
+    header = {"Authorization": f"Bearer {TOKEN}"} if by_header else {}
+    with LiveService(tmp_path) as service:
+        guesser = Guesser(service)
+        with service.open(additional_headers=header) as client:
+            if not by_header:
+                client.say(type="hello", token=TOKEN)
+            assert client.close_code() == 4429
+            assert re.search(r"try again in \d+ s", client.connection.close_reason or "")
+        with service.http() as http:
+            assert http.get("/v1/streams").status_code == 429
+        guesser.forgive()
+        with service.open(additional_headers=header) as client:
+            assert client.ask(type="hello", token=None if by_header else TOKEN)["type"] == "welcome"
+        with service.open() as client:
+            client.say(type="hello", token="wrong")  # noqa: S106
+            assert client.close_code() == 4401
 
 
 def test_sixty_four_may_wait_at_the_door(tmp_path: Path) -> None:

@@ -217,6 +217,18 @@ sealed class Scenarios
         Same(1, one._loop.Unacknowledged);
     }
 
+    static void WhoIsTurnedAwayForAWhileComesAgainAndKeepsWhatItOwes()
+    {
+        var one = new Scenarios("p01");
+        one.Answer(1);
+        one._loop.Pump();
+        one.Lose(4429, "too many wrong tokens from 10.0.0.5; try again in 5 s");
+        Same(null, one._loop.Denied);
+        one.Welcome();
+        one.SetTheClock();
+        Same("1", one.Trials());
+    }
+
     static void WhatIsNoNumberIsNotKept()
     {
         var one = new Scenarios("p01");
@@ -230,7 +242,7 @@ sealed class Scenarios
         {
             WhoPlaysWithOnePersonListensToNoOther, TrialsWaitForFivePongsOnEachConnection, TrialsDoNotWaitForPongsForEver,
             ATrialWaitsForAStreamThatIsGone, AStreamThatAWelcomeNamesIsThereAgain, TopicsOfAStreamThatIsNotThereYetAreAskedForAgain,
-            ADeniedProgramIsToldWhereverItAsks, WhatIsNoNumberIsNotKept,
+            ADeniedProgramIsToldWhereverItAsks, WhoIsTurnedAwayForAWhileComesAgainAndKeepsWhatItOwes, WhatIsNoNumberIsNotKept,
         };
         foreach (Action scenario in all)
         {
