@@ -66,6 +66,7 @@ class LiveParticipants:
         self._store = BaselineStore(config.service.data_dir / "baselines")
         self._certificates = CertificateStore(config.service.data_dir / "certificates")
         self._people: dict[str, Participant] = {}
+        self._leaving: set[str] = set()
         self._assembly = Assembly(config.service, self._store, self._certificates, self._outlets)
         self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
         self.calibrations = LiveCalibrations(self._person, self._sink, self._store, self._certificates)
@@ -125,12 +126,8 @@ class LiveParticipants:
         if self._not_ready != COMPILING:
             self._not_ready = COMPILING
             _log.info("preparing", what=COMPILING)
-            for (
-                person
-            ) in self._people.values():  # nothing is looked for yet, and a person shall know what is waited for
-                person.status = StreamStatus("connecting", COMPILING)
-                status = {"state": "connecting", "detail": COMPILING, "rate_hz": None, "lost_samples": 0}
-                self._sink.publish(person.id, "status", status | {"battery": None})
+            for stream in self._people:  # nothing is looked for yet, and a person shall know what is waited for
+                self._sink.status(stream, StreamStatus("connecting", COMPILING))
 
     async def shutdown(self) -> None:
         """Release boards, inlets and files."""
@@ -151,11 +148,11 @@ class LiveParticipants:
 
     def views(self) -> list[dict[str, Any]]:
         """List all streams."""
-        return [person.view(SCHEMA) for person in self._people.values()]
+        return [person.view(SCHEMA) for person in self._people.values() if person.id not in self._leaving]
 
     def view(self, stream: str) -> dict[str, Any]:
         """Show one stream."""
-        return self._person(stream).view(SCHEMA)
+        return self._staying(stream).view(SCHEMA)
 
     async def add(
         self, stream: str, sources: Sequence[str], montage: Sequence[str] | None, model: str | None
@@ -177,18 +174,20 @@ class LiveParticipants:
         return person.view(SCHEMA)
 
     async def remove(self, stream: str) -> None:
-        """Close a stream and release its device."""
-        self._person(stream)
-        await asyncio.to_thread(self._engine.remove, stream)
-        person = self._people.get(stream)
-        if person is not None:
-            person.record_problem = None  # nothing is begun again
+        """Close a stream and release its device; who hears that it is closed finds it no more."""
+        person = self._staying(stream)
+        self._leaving.add(stream)
+        try:
+            await asyncio.to_thread(self._engine.remove, stream)
+            # Nothing is begun again, and its last status was the last.
+            person.record_problem = person.recording_told = None
             await self._keeper.end(person)
-        for outlet in self._outlets:
-            await asyncio.to_thread(outlet.remove, stream)  # liblsl takes 25 ms to end one: everybody's scores wait
-        self._people.pop(stream, None)  # from here on the id is free
+            for outlet in self._outlets:
+                await asyncio.to_thread(outlet.remove, stream)  # liblsl takes 25 ms to end one: everybody's scores wait
+            del self._people[stream]  # from here on the id is free
+        finally:
+            self._leaving.discard(stream)
         self._metrics.forget(stream)
-        self._sink.publish(stream, "status", {"state": "closed", "detail": "removed"})
         if self._sink.hub is not None:
             self._sink.hub.forget(stream)
 
@@ -281,6 +280,12 @@ class LiveParticipants:
 
     def _open_source(self, person: Participant) -> None:
         self._engine.add(person.id, person.source, lambda spec: self._assembly.pipeline(person, spec))
+
+    def _staying(self, stream: str) -> Participant:
+        if stream in self._leaving:
+            msg = f"no stream '{stream}' any more; it is being closed"
+            raise NoSuchStreamError(msg)
+        return self._person(stream)
 
     def _person(self, stream: str) -> Participant:
         person = self._people.get(stream)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-import orjson
 import pytest
 from bystander import undisturbed
 from focusloop_process import TOKEN, Serve
 from live_service import Talk
 from websockets.exceptions import InvalidStatus
+from wire_schemas import hold
+
+from feedback.service.wire.topics import LATER_TOPICS, TOPICS
 
 DEEP = '{"type":"ping","t0":1,"x":' + "[" * 9 + "]" * 9 + "}"
 
@@ -213,14 +214,40 @@ def test_who_comes_back_within_half_a_minute_misses_nothing(service: Serve) -> N
 
 
 def test_the_schemas_hold_what_is_sent(service: Serve) -> None:
-    """Whatever goes over the wire is JSON without NaN, and names its stream, epoch and number."""
+    """Whatever goes over the wire is JSON without NaN and as it is described, from the first word of a stream on."""
+    answers = {"subscribed", "error", "pong", "ack"}
+    missing = {*TOPICS, *answers} - LATER_TOPICS - {"proposal"}
     with service.talk() as client:
-        client.subscribe("focus", "status", "quality", "bands", "spectrum", "raw", "calibration")
-        missing = {"focus", "status", "quality", "bands", "spectrum", "raw"}
-        for message in service.messages(client):
-            missing.discard(message["type"])
-            assert {"stream", "epoch", "seq"} <= message.keys()
-            assert all(math.isfinite(v) for v in message.values() if isinstance(v, float))
-            assert b"NaN" not in orjson.dumps(message)
-            if not missing:
-                return
+        hold(client.welcome)
+        client.say(type="subscribe", id=1, stream="*", topics=TOPICS)
+
+        def listen(enough: Callable[[dict[str, Any]], bool]) -> None:
+            for message in service.messages(client):
+                hold(message)
+                assert message["type"] in answers or {"stream", "epoch", "seq"} <= message.keys()
+                missing.discard(message["type"])
+                if enough(message):
+                    return
+            raise AssertionError(f"never heard: {missing}")
+
+        with service.stream("guest", "simulator:focus?seed=3"):
+            service.http.put("/v1/streams/guest/controller", json={"policy": "fused"}).raise_for_status()
+            rewarded = {"criteria": [{"band_hz": [8, 13]}], "rest_s": 5}
+            service.http.put("/v1/streams/guest/neurofeedback", json=rewarded).raise_for_status()
+            service.http.post("/v1/streams/guest/calibration", json={"seconds": 5}).raise_for_status()
+            client.say(type="marker", stream="guest", label="begun")
+            client.say(type="trial", stream="guest", run="of-the-schemas", trial=1, correct=True, rt_ms=480)
+            client.say(type="trial", stream="nobody", run="of-the-schemas", trial=2, correct=True)
+            client.say(type="ping", t0=1)
+            listen(lambda _: not missing)
+        ends: list[dict[str, Any]] = []
+
+        def note_end(message: dict[str, Any]) -> bool:
+            if message["type"] == "status" and (message["stream"], message["state"]) == ("guest", "closed"):
+                ends.append(message)
+            return message["type"] == "pong"
+
+        for _ in range(2):  # as in `synchronise`
+            client.say(type="ping", t0=2)
+            listen(note_end)
+    assert [end["detail"] for end in ends] == ["removed"]
