@@ -146,7 +146,10 @@ class RecordingScorer:
             raise BaselineRefusedError("too_short", msg)
         scorer, pipeline, spec = self._begin(recording)
         if scorer.unassigned:
-            msg = f"{spec.device}: nobody has said where its electrodes are; give `montage=` with the file"
+            msg = (
+                f"{spec.device}: nobody has said where its electrodes are; name them in channel order (--montage of "
+                "`focusloop score`; where it is served, `montage` of the participant)"
+            )
             raise BaselineRefusedError("other_headset", msg)
         rest: RestCollector = scorer.collect()
         for chunk in _chunks(recording, spec, span):

@@ -6,7 +6,7 @@ import argparse
 import csv
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -17,6 +17,7 @@ from feedback.cli.progress import progress_bar
 from feedback.private_files import private_file
 
 if TYPE_CHECKING:
+    from bci.files import Recording
     from feedback.report.scored import ScoresSeen
     from inference.offline import RecordingScorer
     from inference.types import FocusScore
@@ -37,7 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="ID", help="name or name@version (see `focusloop models`)")
     parser.add_argument("--models-dir", type=Path, metavar="DIR", help="where to look for models first")
     parser.add_argument("--channels", metavar="A,B,...", help="electrodes to score; all with a position by default")
-    parser.add_argument("--montage", metavar="A,B,...", help="where the electrodes are, in channel order")
+    parser.add_argument(
+        "--montage",
+        metavar="A,B,...",
+        help="where the electrodes are, in channel order; of two files, of the one that does not say so itself",
+    )
     parser.add_argument("--stream", metavar="NAME", help="which stream of an XDF file")
     parser.add_argument("--mains", type=mains, choices=(50, 60, "auto"), default="auto", help="line frequency, Hz")
     add_provider_option(parser)
@@ -53,9 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score and write the table."""
     from bci.config import read_config
-    from bci.files import read_recording
     from inference.bundle import DEFAULT_MODEL, find_model
-    from inference.offline import RecordingScorer, parse_span, span_note
+    from inference.offline import RecordingScorer, Span, parse_span, span_note
     from inference.session import FocusSession, choose_providers
 
     report: Path | None = args.report
@@ -66,24 +70,24 @@ def run(args: argparse.Namespace) -> int:
         print(fallback, file=sys.stderr)
     channels = args.channels.split(",") if args.channels else None
     scorer = RecordingScorer(session, mains=args.mains, channels=channels)
-    montage = args.montage.split(",") if args.montage else None
-    recording = read_recording(Path(args.file), stream=args.stream, montage=montage)
+    path, span = parse_span(args.calibrate_from) if args.calibrate_from else (Path(args.file), Span())
+    recordings = _read((Path(args.file), path), args)
+    recording, rest = recordings[Path(args.file)], recordings[path]
     for note in recording.notes:
         print(f"{args.file}: {note}", file=sys.stderr)
     baseline = None
     if args.calibrate_from:
-        path, span = parse_span(args.calibrate_from)
-        rest = recording if path == Path(args.file) else read_recording(path, stream=args.stream, montage=montage)
         note = span_note(rest, span)
         if note:
             print(f"{path}: {note}", file=sys.stderr)
         baseline = scorer.baseline(rest, span)
         print(f"baseline: {baseline.clean_s:.0f} s of clean rest, eyes {baseline.eyes}", file=sys.stderr)
     told: list[str] = []
+    whole_s = max(recording.duration_s, 1e-9)
     with ending_as_an_error(), progress_bar("scoring") as show:
 
         def advance(done_s: float) -> None:
-            show("scoring", done_s / max(recording.duration_s, 1e-9))
+            show("scoring", done_s / whole_s)
 
         scores = scorer.score(
             recording, baseline=baseline, force_baseline=args.force_baseline, progress=advance, tell=told.append
@@ -108,6 +112,18 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _read(paths: Iterable[Path], args: argparse.Namespace) -> dict[Path, Recording]:
+    """Read each; the montage is that of those that name no electrode, or where there are none such, of all."""
+    from bci.files import read_recording
+
+    read = {path: read_recording(path, stream=args.stream) for path in dict.fromkeys(paths)}
+    if args.montage is None:
+        return read
+    nameless = [path for path, recording in read.items() if not recording.spec.scored]
+    montage = args.montage.split(",")
+    return read | {path: read_recording(path, stream=args.stream, montage=montage) for path in nameless or read}
 
 
 def _scores_for(report: Path) -> ScoresSeen:

@@ -154,6 +154,24 @@ def test_a_file_whose_electrodes_nobody_named_says_so_and_what_to_do(tmp_path: P
     assert "--montage" not in named.stderr
 
 
+def test_a_montage_is_for_the_file_that_does_not_say_where_its_electrodes_are(tmp_path: Path) -> None:
+    names = "Fp1,Fp2,C3,C4,P7,P8,O1,O2"
+    samples = simulated_uv(f"focus?seed=2&rate=250&montage={names}&channels=8", 40 * 250)
+    bare = write_openbci(tmp_path / "rest.txt", samples)
+    labels = list(reversed(names.split(",")))
+    labelled = write_edf(tmp_path / "task.edf", samples[:, ::-1] - np.median(samples[:, ::-1], axis=0), labels)
+    refused = run_focusloop("score", str(labelled), "--calibrate-from", str(bare))
+    assert refused.returncode == 1
+    assert "--montage" in refused.stderr
+    one, other = (
+        run_focusloop("score", str(task), "--calibrate-from", str(rest), "--montage", names, "--force-baseline")
+        for task, rest in ((labelled, bare), (bare, bare))
+    )
+    assert (one.returncode, other.returncode) == (0, 0), one.stderr + other.stderr
+    values, others = ([float(row["value"] or 0.0) for row in table(done.stdout)] for done in (one, other))
+    assert np.corrcoef(values, others)[0, 1] > 0.9, "no electrode of the file that names them is renamed"
+
+
 def test_a_montage_that_names_one_of_nineteen_channels_is_refused(tmp_path: Path) -> None:
     labels = [
         "Fp1",
