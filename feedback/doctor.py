@@ -89,7 +89,7 @@ def _signal_path() -> Iterator[Finding]:
 
     folder = cache_folder()
     if folder is None:
-        mend = "give a writable folder with FOCUSLOOP_DATA_DIR, or every start compiles anew"
+        mend = "give a writable folder with --data-dir or FOCUSLOOP_DATA_DIR, or every start compiles anew"
         yield Finding("note", "kernel cache", "nowhere to write it", mend)
     else:
         yield Finding("ok", "kernel cache", str(folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 
@@ -22,6 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from feedback.doctor import examine
 
     config = read_config(None, {"data_dir": args.data_dir, "models_dir": args.models_dir, "port": args.port})
+    os.environ["FOCUSLOOP_DATA_DIR"] = str(config.service.data_dir)  # where `serve` keeps its kernels, too
     findings = list(examine(config.service))
     if args.json:
         print(json.dumps([finding.fields() for finding in findings], indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import signal
 import threading
@@ -117,20 +118,29 @@ def service_overrides(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def participants_of(sources: list[str]) -> list[dict[str, Any]]:
-    """Turn `[ID=]URI` arguments into participants; those without an id are p01, p02 and so on.
+    """Turn `[ID=]URI` arguments into participants; those without an id are p01, p02 and so on, as far as free.
 
     Raises
     ------
     ConfigError
         If there is no URI behind an id.
     """
+    given = [_id_and_uri(text) for text in sources]
+    taken = {name for name, _ in given}
     participants: dict[str, dict[str, Any]] = {}
-    for number, text in enumerate(sources, start=1):
-        head, equals, tail = text.partition("=")
-        named = bool(equals) and ":" not in head
-        if named and not tail:
-            msg = f"--source '{text}': expected ID=URI, for example p01=lsl:name=Muse"
-            raise ConfigError(msg)
-        name, uri = (head, tail) if named else (f"p{number:02d}", text)
+    for number, (said, uri) in enumerate(given, start=1):
+        name = said or next(free for n in itertools.count(number) if (free := f"p{n:02d}") not in taken)
+        taken.add(name)
         participants.setdefault(name, {"id": name, "sources": []})["sources"].append(uri)
     return list(participants.values())
+
+
+def _id_and_uri(text: str) -> tuple[str, str]:
+    """Part an argument; the id is empty where none is given."""
+    head, equals, tail = text.partition("=")
+    if not equals or ":" in head:
+        return "", text
+    if not tail:
+        msg = f"--source '{text}': expected ID=URI, for example p01=lsl:name=Muse"
+        raise ConfigError(msg)
+    return head, tail
