@@ -77,12 +77,9 @@ def _live(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from bci.config import read_config
     from feedback.cli.cues import cue_screen
     from feedback.cli.running_service import RunningService
-    from feedback.service.access import operator_token
-    from feedback.service.settings import ServiceSettings
 
     config = read_config(None, {"data_dir": args.data_dir, "token": args.token}).service
-    token = config.token or operator_token(ServiceSettings(data_dir=config.data_dir))
-    service = RunningService(args.service, token)
+    service = RunningService(args.service, config.token or _kept_token(config.data_dir))
     with cue_screen() as show:
         found = service.certify(
             args.stream,
@@ -92,6 +89,18 @@ def _live(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
             simulated=args.simulated,
         )
     return dict(found), str(found["sentence"])
+
+
+def _kept_token(data_dir: Path) -> str:
+    """Give the token that a service has made in its data directory; none is made for a service that never ran."""
+    from bci.errors import ConfigError
+    from feedback.service.access import operator_token
+    from feedback.service.settings import ServiceSettings
+
+    if not (data_dir / "operator.token").is_file():
+        msg = f"no service has kept its token in {data_dir}; give its --data-dir, or its --token"
+        raise ConfigError(msg)
+    return operator_token(ServiceSettings(data_dir=data_dir))
 
 
 def _of_sessions(args: argparse.Namespace) -> tuple[dict[str, Any], str]:

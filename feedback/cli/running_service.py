@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
-from bci.errors import CertificateRefusedError, ConfigError, SourceError
+from bci.errors import AccessError, CertificateRefusedError, ConfigError, SourceError
 from bci.simulator.cued import AT_REST, AT_WORK
 
 Fields = Mapping[str, Any]
+
+_UNAUTHORIZED = 4401
+"""Close code of the contract."""
 
 
 class RunningService:
@@ -61,10 +64,12 @@ class RunningService:
         ------
         SourceError
             If the service does not answer, or refuses to begin.
+        AccessError
+            If it does not take the token.
         CertificateRefusedError
             Why there is nothing to measure.
         """
-        from websockets.exceptions import WebSocketException
+        from websockets.exceptions import ConnectionClosed, WebSocketException
         from websockets.sync.client import connect
 
         base = f"/v1/streams/{quote(stream, safe='')}"
@@ -87,6 +92,12 @@ class RunningService:
                 except KeyboardInterrupt:
                     self._request("DELETE", path)
                     raise
+        except ConnectionClosed as error:
+            if error.rcvd is None or error.rcvd.code != _UNAUTHORIZED:
+                msg = f"{self._url} has ended the connection ({error}); begin again once it runs"
+                raise SourceError(msg) from error
+            msg = f"{self._url} refused the token ({error.rcvd.reason}); give its --data-dir, or its --token"
+            raise AccessError(msg) from error
         except (OSError, WebSocketException) as error:
             msg = f"{self._url} does not answer ({error}); is `focusloop serve` running?"
             raise SourceError(msg) from error

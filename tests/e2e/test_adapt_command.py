@@ -55,6 +55,13 @@ def test_what_cannot_be_measured_is_refused_at_once(service: Serve, arguments: t
     assert not ran.stdout
 
 
+def test_a_token_of_another_service_is_told_from_one_that_is_not_there(service: Serve) -> None:
+    ran = run_focusloop("adapt", "p01", "--service", service.url, "--token", "of-quite-another-service")
+    assert ran.returncode == 1
+    assert "refused the token" in ran.stderr
+    assert "--data-dir, or its --token" in ran.stderr
+
+
 def test_a_service_that_is_not_there_is_named(tmp_path: Path) -> None:
     ran = run_focusloop(
         "adapt", "p01", "--service", "http://127.0.0.1:9", "--token", TOKEN, "--data-dir", str(tmp_path)

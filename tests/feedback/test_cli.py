@@ -59,6 +59,9 @@ assert not heavy, heavy
         (("score", "x.edf", "--models-dir", "/nope"), 2, "/nope: no such folder"),
         (("models", "crystal-ball"), 1, "no model"),
         (("train", "--config", "nowhere.toml"), 2, "nowhere.toml"),
+        (("serve", "--host", "nohost.invalid", "--token", "0123456789abcdef", "--port", "0"), 2, "no address is known"),
+        (("serve", "--host", "192.0.2.1", "--token", "0123456789abcdef", "--port", "0"), 2, "not have that address"),
+        (("adapt", "p01"), 2, "no service has kept its token"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(arguments: tuple[str, ...], code: int, says: str, tmp_path: Path) -> None:
@@ -80,6 +83,32 @@ def test_sources_get_ids_and_uris_may_hold_equals_signs() -> None:
         {"id": "anna", "sources": ["lsl:name=Muse&type=EEG"]},
         {"id": "p03", "sources": ["brainflow:cyton?serial_port=/dev/ttyUSB0"]},
     ]
+
+
+def test_a_source_without_an_id_takes_one_that_nobody_has() -> None:
+    given = ["p02=simulator:focus", "simulator:focus", "simulator:manual", "p02=lsl:", "p04=lsl:"]
+    named = [(one["id"], len(one["sources"])) for one in participants_of(given)]
+    assert named == [("p02", 2), ("p03", 1), ("p05", 1), ("p04", 1)]
+
+
+def test_adapt_makes_no_token_for_a_service_that_never_ran(tmp_path: Path) -> None:
+    done = run_focusloop("adapt", "p01", "--data-dir", str(tmp_path / "data"))
+    assert "--data-dir, or its --token" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_doctor_looks_for_kernels_where_the_service_would_keep_them(tmp_path: Path) -> None:
+    def kernels(data_dir: Path) -> dict[str, str]:
+        done = run_focusloop("doctor", "--json", "--port", "0", "--data-dir", str(data_dir), **elsewhere)
+        return next(one for one in json.loads(done.stdout) if one["what"] == "kernel cache")
+
+    elsewhere = {"FOCUSLOOP_DATA_DIR": str(tmp_path / "elsewhere"), "NUMBA_CACHE_DIR": ""}
+    found = kernels(tmp_path / "data")
+    assert (found["state"], found["found"]) == ("ok", str(tmp_path / "data" / "numba"))
+    (tmp_path / "file").write_text("no folder")
+    found = kernels(tmp_path / "file" / "data")
+    assert found["state"] == "note"
+    assert "--data-dir" in found["mend"]
 
 
 def test_models_and_devices_speak_json() -> None:
