@@ -109,10 +109,12 @@ def _of_sessions(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
     from bci.config import read_config
     from feedback.adapting import adapt_from_sessions
+    from feedback.cli.places import try_folder
     from feedback.sessions.catalogue import find_recording
     from inference.labels.spans import Wish
 
     config = read_config(None, {"data_dir": args.data_dir, "models_dir": args.models_dir}).service
+    try_folder(config.data_dir)
     notes: list[str] = []
 
     def tell(note: str) -> None:

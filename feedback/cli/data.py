@@ -17,12 +17,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or download and check."""
+    from feedback.cli.places import try_folder, writing
     from feedback.cli.progress import progress_bar
     from inference.training.datasets import data_root, download, survey
 
     root = args.to or data_root()
     if args.name:
-        with progress_bar(args.name) as show:
+        try_folder(root)
+        with writing(root), progress_bar(args.name) as show:
 
             def advance(done: int, total: int) -> None:
                 show(args.name, done / total)

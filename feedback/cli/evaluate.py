@@ -58,10 +58,15 @@ def run(args: argparse.Namespace) -> int:
         from feedback.cli.compare import run_comparison
 
         return run_comparison(args)
+    from feedback.cli.places import try_file, try_folder, writing
     from inference.training.config import load_config
     from inference.training.kept import KeptFits
     from inference.training.recipe import evaluate_focus
 
+    if args.html is not None:
+        try_file(args.html)
+    if args.keep is not None:
+        try_folder(args.keep)
     with progress_bar("evaluating") as advance:
         found = evaluate_focus(
             args.data,
@@ -70,16 +75,17 @@ def run(args: argparse.Namespace) -> int:
             held_out=_numbers(args.hold_out),
             kept=KeptFits(args.keep) if args.keep else None,
         )
-    if args.html is not None:
-        from inference.training.page import html_page
-
-        args.html.write_text(html_page(found), "utf-8")
     if args.json:
         from dataclasses import asdict
 
         print(json.dumps(asdict(found), indent=1))
-        return 0
-    _show(found)
+    else:
+        _show(found)
+    if args.html is not None:  # last: what was measured is told, whatever the disk says
+        from inference.training.page import html_page
+
+        with writing(args.html):
+            args.html.write_text(html_page(found), "utf-8")
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from bci.errors import FileFormatError
 from feedback.cli.options import add_provider_option, ending_as_an_error, mains
+from feedback.cli.places import try_file
 from feedback.cli.progress import progress_bar
 from feedback.private_files import private_file
 
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from inference.offline import RecordingScorer, Span, parse_span, span_note
     from inference.session import FocusSession, choose_providers
 
+    if args.out is not None:
+        try_file(args.out)
     report: Path | None = args.report
     seen = None if report is None else _scores_for(report)
     providers = read_config(None, {"providers": args.provider}).service.providers
@@ -132,6 +135,7 @@ def _scores_for(report: Path) -> ScoresSeen:
     from feedback.report.scored import ScoresSeen
 
     check_place(report)
+    try_file(report)
     return ScoresSeen()
 
 

@@ -18,7 +18,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
     from bci.config import read_config
-    from feedback.report.page import write_report
+    from feedback.cli.places import try_file
+    from feedback.report.page import check_place, write_report
     from feedback.report.recorded import recorded_material
     from feedback.sessions.catalogue import find_recording
     from streaming.recording.reading import RecordedSession
@@ -27,8 +28,10 @@ def run(args: argparse.Namespace) -> int:
     path, row = find_recording(args.id, data_dir)
     with progress_bar("reading") as show:
         session = RecordedSession(path)
+        out = args.out or Path(f"{session.header.session or path.stem}.html")
+        check_place(out)
+        try_file(out)
         material = recorded_material(session, row, show)
-    out = args.out or Path(f"{session.header.session or path.stem}.html")
     write_report(out, material)
     print(out)
     return 0

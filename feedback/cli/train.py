@@ -52,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train and export."""
+    from feedback.cli.places import try_folder
     from feedback.cli.progress import progress_bar
     from feedback.cli.training_extra import require_training
 
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from inference.training.tensorboard import loss_writer
 
     _check_own(args)
+    for folder in filter(None, (args.out, args.keep, args.tensorboard)):
+        try_folder(folder)
     wishes = {"seed": args.seed, "device": args.device}
     config = load_config(args.config).model_copy(update={k: v for k, v in wishes.items() if v is not None})
     device, fallback = choose_device(config.device)
