@@ -22,6 +22,7 @@ from uvicorn.server import HANDLED_SIGNALS
 from bci.errors import FocusloopError
 from feedback.service import http, problems
 from feedback.service.access import Access
+from feedback.service.connections import ServiceHttp, Waiting, raise_file_limit
 from feedback.service.gate import Gate
 from feedback.service.hub import Hub
 from feedback.service.logs import configure_logs
@@ -81,7 +82,7 @@ def build_app(
                 # Starlette would log its traceback; `run_service` raises it again, as one sentence.
                 logging.getLogger("uvicorn.error").addFilter(lambda record: not record.getMessage().startswith("Trace"))
                 raise
-            yield {"sockets": sockets}
+            yield {"sockets": sockets, "waiting": Waiting()}
         finally:
             pings.cancel()
             await participants.shutdown()
@@ -210,6 +211,7 @@ def run_service(
         What `participants.startup` raised.
     """
     configure_logs(debug=settings.debug)
+    raise_file_limit()
     hub = hub or Hub()
     listeners = bind(settings.host, settings.port)
     try:
@@ -241,6 +243,7 @@ def make_server(app: FastAPI, until: threading.Event | None = None) -> uvicorn.S
     return _Server(
         uvicorn.Config(
             app,
+            http=ServiceHttp,
             ws=ServiceWebSocket,
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,

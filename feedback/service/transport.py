@@ -1,4 +1,4 @@
-"""The WebSocket protocol class that uvicorn runs: the only module that touches transports.
+"""The WebSocket protocol class that uvicorn runs: with `connections` the only module that touches transports.
 
 It does not start an ASGI task per client, but calls a `Session`: at 2,000 clients and 25 scores a second, a task per
 client lost 44 % of the messages. Written against uvicorn 0.54.0, which is pinned.

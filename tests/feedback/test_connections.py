@@ -1,0 +1,109 @@
+"""Connections that send no whole request do not stay, and are not many; nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from focusloop_process import Serve
+from live_service import TOKEN, LiveService
+
+from feedback.service import connections
+
+HEAD = f"POST /v1/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveService]:
+    monkeypatch.setattr(connections, "REQUEST_WITHIN_S", 0.3)
+    with LiveService(tmp_path) as live:
+        yield live
+
+
+def connect(service: LiveService | Serve) -> socket.socket:
+    url = httpx.URL(service.url)
+    return socket.create_connection((url.host, url.port or 80), timeout=10.0)
+
+
+def read_to_the_end(of: socket.socket) -> bytes:
+    """Read until the service closes."""
+    read = b""
+    while more := of.recv(65536):
+        read += more
+    return read
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /healthz HTT",
+        HEAD.encode(),
+        f"{HEAD}Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{{".encode(),
+    ],
+    ids=["nothing", "half a line", "half a head", "half a body"],
+)
+def test_what_never_becomes_a_request_is_closed(service: LiveService, sent: bytes) -> None:
+    with connect(service) as idle, service.talk() as listener:
+        idle.sendall(sent)
+        assert read_to_the_end(idle) == b""
+        assert listener.ask(type="ping", t0=1)["type"] == "pong"  # accepted: it may be silent as long as it likes
+
+
+def test_half_of_a_second_request_is_closed_too(service: LiveService) -> None:
+    with connect(service) as kept:
+        kept.sendall(HEALTHZ)
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200")
+        kept.sendall(HEALTHZ)
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200")
+        kept.sendall(HEALTHZ[:10])
+        assert read_to_the_end(kept) == b""
+
+
+def test_an_answer_may_take_longer(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> None:
+    def outlast_another() -> None:
+        with connect(service) as idle:
+            read_to_the_end(idle)
+
+    async def devices() -> dict[str, object]:
+        await asyncio.to_thread(outlast_another)
+        return {"here": [], "possible": []}
+
+    monkeypatch.setattr(service.participants, "devices", devices)
+    with service.http() as http:
+        assert http.get("/v1/devices").status_code == 200
+
+
+def test_a_thousand_idle_connections_leave_the_service_to_the_others(tmp_path: Path) -> None:
+    with Serve(tmp_path, "p01=simulator:focus") as service, service.talk() as listener, ExitStack() as crowd:
+        listener.subscribe("focus")
+        held = len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+        most = held + connections.MAX_WAITING + 100
+        resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (most, most))
+        for _ in range(1100):
+            crowd.enter_context(connect(service))
+        assert service.http.get("/v1/streams").status_code == 200
+        assert httpx.get(f"{service.url}/healthz", timeout=10.0).status_code == 200
+        with service.talk() as client:
+            assert client.ask(type="ping", t0=1)["type"] == "pong"
+        service.first(listener, lambda m: m["type"] == "focus" and m["valid"], "a valid score")
+        said = [line for line in service.lines if "too many connections" in line]
+    assert len(said) == 1
+    assert "127.0.0.1" in said[0]
+
+
+def test_the_service_takes_the_files_that_the_system_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+    try:
+        with Serve(tmp_path) as service:
+            assert resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
