@@ -34,6 +34,7 @@ NAMES = (
     "valid_share",
     "quality_rates",
     "eye_state",
+    "noise",
     "response",
     "certificate",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bci.errors import BaselineRefusedError
 from inference.eyes import AlphaIndex, denies, eye_state
+from inference.noise import FLAT_ABOVE, SpectralSlope
 from inference.normalise import Features
 from inference.types import EyeState
 
@@ -155,17 +157,18 @@ class RestCollector:
         Whose rest it is.
     hop_s
         Time between two frames, s.
-    index
-        Alpha index for the bands of the model.
-    channels, bands
-        Shape of a frame.
+    bands_hz
+        That the model sees.
+    channels
+        Scored electrodes.
     """
 
-    def __init__(self, owner: Owner, hop_s: float, index: AlphaIndex, channels: int, bands: int) -> None:
+    def __init__(self, owner: Owner, hop_s: float, bands_hz: Sequence[tuple[float, float]], channels: int) -> None:
         self._owner = owner
         self._hop_s = hop_s
-        self._index = index
-        self._sum = np.zeros((channels, bands))
+        self._index = AlphaIndex(bands_hz)
+        self._slope = SpectralSlope(bands_hz)
+        self._sum = np.zeros((channels, len(bands_hz)))
         self._count = np.zeros(channels)
         self._frames = 0
         self._clean = 0
@@ -193,6 +196,30 @@ class RestCollector:
         if index is not None:
             self._indices.append(index)
 
+    def mean(self) -> Features:
+        """Give float32 (channels, bands), mean log shares; a channel that was never usable has those of the others."""
+        usual = self._sum.sum(axis=0) / self._count.sum()
+        mean = np.where(self._count[:, None] > 0, self._sum / np.maximum(self._count, 1.0)[:, None], usual)
+        return mean.astype(np.float32)
+
+    def check_clean(self) -> None:
+        """Refuse a rest that had too little clean time.
+
+        Raises
+        ------
+        BaselineRefusedError
+            `too_noisy` or `too_short`.
+        """
+        if self.span_s >= MIN_CLEAN_S and self._clean < MIN_CLEAN_SHARE * self._frames:
+            msg = (
+                f"only {self.clean_s:.0f} of {self.span_s:.0f} s of rest were clean; settle the headset until the "
+                "channels are good, sit still, and calibrate again"
+            )
+            raise BaselineRefusedError("too_noisy", msg)
+        if self.clean_s < MIN_CLEAN_S:
+            msg = f"{self.clean_s:.0f} s of clean rest, at least {MIN_CLEAN_S:.0f} s are needed (30 s are usual)"
+            raise BaselineRefusedError("too_short", msg)
+
     def finish(
         self,
         now_unix_s: float,
@@ -219,15 +246,16 @@ class RestCollector:
         BaselineRefusedError
             `too_noisy`, `too_short`, `eye_state` or `looks_like_task`.
         """
-        if self.span_s >= MIN_CLEAN_S and self._clean < MIN_CLEAN_SHARE * self._frames:
+        self.check_clean()
+        mean = self.mean()
+        slope = self._slope.of(mean)
+        if slope > FLAT_ABOVE:
             msg = (
-                f"only {self.clean_s:.0f} of {self.span_s:.0f} s of rest were clean; settle the headset until the "
-                "channels are good, sit still, and calibrate again"
+                f"this rest looks like noise: its power does not fall with frequency (slope {slope:.2f}, EEG's is "
+                f"below {FLAT_ABOVE:g}); put the headset on, moisten or press on the electrodes, the reference too, "
+                "relax jaw and brow, and calibrate again"
             )
             raise BaselineRefusedError("too_noisy", msg)
-        if self.clean_s < MIN_CLEAN_S:
-            msg = f"{self.clean_s:.0f} s of clean rest, at least {MIN_CLEAN_S:.0f} s are needed (30 s are usual)"
-            raise BaselineRefusedError("too_short", msg)
         alpha = float(np.mean(self._indices))
         eyes = asked_eyes or eye_state(alpha)
         if asked_eyes is not None:
@@ -239,8 +267,6 @@ class RestCollector:
                 "(DELETE …/calibration?forget=true)"
             )
             raise BaselineRefusedError("looks_like_task", msg)
-        usual = self._sum.sum(axis=0) / self._count.sum()
-        mean = np.where(self._count[:, None] > 0, self._sum / np.maximum(self._count, 1.0)[:, None], usual)
         return Baseline(
             participant=self._owner.participant,
             device=self._owner.device,
@@ -248,7 +274,7 @@ class RestCollector:
             model=self._owner.model,
             model_sha256=self._owner.model_sha256,
             eyes=eyes,
-            mean=tuple(tuple(float(v) for v in row) for row in mean.astype(np.float32)),
+            mean=tuple(tuple(float(v) for v in row) for row in mean),
             alpha_index=alpha,
             clean_s=self.clean_s,
             taken_unix_s=now_unix_s,

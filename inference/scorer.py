@@ -132,7 +132,6 @@ class StreamScorer:
         self.card = card
         self.model_id = bundle.id
         self.delay_s = group_delay_s + smoothing_s
-        self._shape = shape
         self._history = FrameHistory(shape[0], columns, self.index, card.tokens, round(card.token_s / hop_s))
         usual = card.normalisation
         self._running = RunningMean(shape, hop_s, usual.population, usual.prior_s, usual.time_constant_s)
@@ -190,7 +189,7 @@ class StreamScorer:
 
     def collect(self, begun: RestCollector | None = None) -> RestCollector:
         """Gather a rest, anew or into one that has begun, from the frames that come; `stop_collecting` ends it."""
-        self._collector = begun or RestCollector(self.owner, self.hop_s, self.index, *self._shape)
+        self._collector = begun or RestCollector(self.owner, self.hop_s, self.card.bands_hz, len(self.labels))
         return self._collector
 
     def stop_collecting(self) -> None:

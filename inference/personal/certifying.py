@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bci.errors import BaselineRefusedError, CertificateRefusedError
 from inference.baseline import Baseline, Owner, RestCollector
-from inference.eyes import CHANGE, SURELY_CLOSED_ABOVE, AlphaIndex
+from inference.eyes import CHANGE, SURELY_CLOSED_ABOVE
 from inference.personal.certificate import ALPHA, ALPHA_WITHOUT_ARTEFACTS, Certificate, Comparison, Separation, Verdict
 from inference.personal.cross_validation import (
     Measured,
@@ -144,9 +144,7 @@ def _check_electrodes(session: CuedSession, labels: Sequence[str]) -> None:
 
 
 def _baseline(session: CuedSession, reading: Reading, now_unix_s: float) -> Baseline:
-    rest = RestCollector(
-        reading.owner, STRIDE_S, AlphaIndex(reading.bands_hz), len(reading.positions_m), len(reading.bands_hz)
-    )
+    rest = RestCollector(reading.owner, STRIDE_S, reading.bands_hz, len(reading.positions_m))
     for token in np.flatnonzero(session.inside("cross")):
         rest.add(session.relative[token], session.usable[token])
     try:

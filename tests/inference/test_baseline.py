@@ -7,11 +7,16 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from made_eeg import chunk_of, made_uv, stream_spec
 
 from bci.errors import BaselineRefusedError
 from inference.baseline import Baseline, Owner, RestCollector, rebind
-from inference.eyes import AlphaIndex, contradicts
+from inference.eyes import contradicts
+from inference.noise import SpectralSlope
+from inference.normalise import relative_log_power
+from inference.window_kernel import USABLE
 from streaming.features import SCHEMA
+from streaming.pipeline import Pipeline
 
 HOP_S = 0.1
 BANDS = SCHEMA.bands_hz[:8]
@@ -22,7 +27,7 @@ CLOSED = np.log([0.2, 0.05, 0.05, 0.3, 0.3, 0.05, 0.03, 0.02]).astype(np.float32
 
 
 def rest(seconds: float, spectrum: np.ndarray = OPEN, bad_share: float = 0.0) -> RestCollector:
-    collector = RestCollector(OWNER, HOP_S, AlphaIndex(BANDS), 4, 8)
+    collector = RestCollector(OWNER, HOP_S, BANDS, 4)
     random = np.random.default_rng(5)
     for number in range(round(seconds / HOP_S)):
         usable = np.full(4, (number % 100) >= bad_share * 100)
@@ -56,6 +61,43 @@ def test_each_refusal_has_its_code() -> None:
     assert refused(rest(30.0, CLOSED)) == "eye_state"
     assert refused(rest(30.0, WIDE_OPEN), asked="closed") == "eye_state"
     assert refused(rest(30.0), earlier=0.9) == "looks_like_task"
+
+
+@pytest.mark.parametrize("rate_hz", [125.0, 250.0, 256.0, 500.0])
+@pytest.mark.parametrize(("level_uv", "mains_uv"), [(2.0, 0.0), (5.0, 0.0), (15.0, 0.0), (2.0, 30.0)])
+def test_noise_is_no_rest(rate_hz: float, level_uv: float, mains_uv: float) -> None:
+    random = np.random.default_rng(3)
+    uv = random.normal(0.0, level_uv, (round(30.0 * rate_hz), len(OWNER.labels)))
+    uv += mains_uv * np.sin(2.0 * np.pi * 50.0 * np.arange(len(uv)) / rate_hz)[:, None]
+    collector = through_the_pipeline(uv, rate_hz)
+    collector.check_clean()
+    with pytest.raises(BaselineRefusedError, match=r"looks like noise.*put the headset on") as refusal:
+        collector.finish(0.0, asked_eyes=None)
+    assert refusal.value.code == "too_noisy"
+
+
+def test_a_head_is_no_noise_with_little_or_much_alpha() -> None:
+    eeg = made_uv(4, 30.0, 250.0)
+    assert through_the_pipeline(eeg, 250.0).finish(0.0, asked_eyes=None).clean_s > 20.0
+    slope = SpectralSlope(BANDS)
+    assert slope.of(np.tile(CLOSED, (4, 1))) == pytest.approx(slope.of(np.tile(CLOSED, (1, 1))))
+    less_alpha = CLOSED - np.array([0.0, 0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0], np.float32)
+    assert slope.of(less_alpha[None]) == pytest.approx(slope.of(CLOSED[None]))
+
+
+def test_a_few_noisy_electrodes_do_not_make_noise_of_a_head() -> None:
+    uv = made_uv(4, 30.0, 250.0)
+    uv[:, 3] = np.random.default_rng(4).normal(0.0, 5.0, len(uv))
+    assert through_the_pipeline(uv, 250.0).finish(0.0, asked_eyes=None).clean_s > 20.0
+
+
+def through_the_pipeline(uv: np.ndarray, rate_hz: float) -> RestCollector:
+    spec = stream_spec(OWNER.labels, rate_hz)
+    pipeline = Pipeline(spec, hop_s=HOP_S)
+    collector = RestCollector(OWNER, HOP_S, BANDS, 4)
+    for frame in filter(lambda one: one.settled, pipeline.process(chunk_of(spec, uv))):
+        collector.add(relative_log_power(frame.values[:, : len(BANDS)]), frame.quality >= USABLE)
+    return collector
 
 
 def test_a_baseline_of_other_bands_does_not_fit() -> None:
