@@ -12,7 +12,14 @@ from feedback.calibration import State
 from inference.baseline import Baseline
 from inference.personal.certificate import Certificate, sentence
 from inference.personal.certifying import MIN_PAIRS, certify, reading_of
-from inference.personal.cued_session import GUARD_S, Condition, CuedBlock, CueRecorder
+from inference.personal.cued_session import (
+    GUARD_S,
+    STRIDE_S,
+    Condition,
+    CuedBlock,
+    CueRecorder,
+    shortest_block_s,
+)
 from inference.scorer import Due, StreamScorer
 from inference.types import FocusScore
 
@@ -45,7 +52,7 @@ class Plan:
         Parameters
         ----------
         window_s
-            Of the model: a block has to hold one, after the moment in which a person reads the cue.
+            Of the model: a block has to hold one that is kept, after the moment in which a person reads the cue.
 
         Raises
         ------
@@ -55,11 +62,11 @@ class Plan:
         if self.blocks % 2 or not 2 * MIN_PAIRS <= self.blocks <= 120:
             msg = f"blocks {self.blocks}: expected an even number from {2 * MIN_PAIRS} to 120 (30 are usual)"
             raise ConfigError(msg)
-        shortest_s = GUARD_S + window_s
+        shortest_s = shortest_block_s(window_s)
         if not shortest_s <= self.block_s <= 60.0:
             msg = (
                 f"block_seconds {self.block_s:g}: expected {shortest_s:g} to 60 (10 are usual); a window of the score "
-                f"lasts {window_s:g} s"
+                f"lasts {window_s:g} s, none begins in the first {GUARD_S:g} s, and one is kept each {STRIDE_S:g} s"
             )
             raise ConfigError(msg)
 

@@ -24,6 +24,17 @@ GUARD_S = 1.2
 """From the start of a block to that of its first window: a person reads the cue, the filters follow 0.2 s later."""
 
 
+def shortest_block_s(window_s: float) -> float:
+    """Length from which on a block holds a window that is kept, wherever it begins between two of them.
+
+    Parameters
+    ----------
+    window_s
+        Of the model.
+    """
+    return GUARD_S + window_s + STRIDE_S
+
+
 def random_order(blocks: int, generator: np.random.Generator) -> tuple[Condition, ...]:
     """Order blocks by pairs, one of each condition, which comes first drawn by lot.
 

@@ -206,7 +206,7 @@ def test_plans_that_cannot_be_certified_are_refused_before_anyone_sits_through_t
         assert answer["status"] in (400, 422), (what, answer)
     assert "even number from 16" in story.refused["one block"]["text"]
     assert "even number from 16" in story.refused["one pair"]["text"]
-    assert "expected 6 to 60" in story.refused["too short"]["text"]
+    assert "expected 6.4 to 60" in story.refused["too short"]["text"]
 
 
 def test_a_certificate_outlives_the_service_and_is_forgotten_on_request(story: Story) -> None:
