@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from feedback.private_files import digest, write_private
 from inference.baseline import Owner
@@ -42,20 +42,15 @@ class CertificateStore:
             If the disk does not take it; the history is whole then.
         """
         owner = Owner(certificate.participant, certificate.device, certificate.labels, certificate.model)
-        before, _ = self.history(owner, certificate.eyes)
+        path = self._path(owner, certificate.eyes)
+        before, _ = _read(path)
         kept = (*before, certificate)[-KEPT:]
-        write_private(self._path(owner, certificate.eyes), _History(certificates=kept).model_dump_json(indent=1))
+        write_private(path, _History(certificates=kept).model_dump_json(indent=1))
 
     def history(self, owner: Owner, eyes: EyeState = "open") -> tuple[tuple[Certificate, ...], str | None]:
         """Give what was measured of an owner, oldest first; and a sentence about a file that cannot be read."""
-        path = self._path(owner, eyes)
-        try:
-            stored = _History.model_validate_json(path.read_text("utf-8")).certificates
-        except FileNotFoundError:
-            return (), None
-        except (OSError, ValidationError) as error:
-            return (), f"the stored certificate {path.name} cannot be read ({type(error).__name__}); measure again"
-        return tuple(one for one in stored if one.fits(owner, eyes)), None
+        stored, note = _read(self._path(owner, eyes))
+        return tuple(one for one in stored if one.fits(owner, eyes)), note
 
     def newest(self, owner: Owner, eyes: EyeState = "open") -> tuple[Certificate | None, str | None]:
         """Give the measurement that counts: the last, passed or not."""
@@ -65,14 +60,18 @@ class CertificateStore:
         return (history[-1] if history else None), note
 
     def _of_another(self, owner: Owner) -> str | None:
-        for path in sorted(self._folder.glob(f"{digest(owner.participant)}-*.json")):
-            try:
-                newest = _History.model_validate_json(path.read_text("utf-8")).certificates[-1]
-            except (OSError, ValidationError, IndexError):
-                continue
+        paths = sorted(self._folder.glob(f"{digest(owner.participant)}-*.json"))
+        newest = [stored[-1] for stored, _ in map(_read, paths) if stored]
+        for one in newest:
+            if one.matches(owner, one.eyes):
+                return (
+                    f"a certificate of {one.device} ({', '.join(one.labels)}) exists, but {one.model} has been trained "
+                    "anew since it was measured: not used; measure again (focusloop adapt)"
+                )
+        for one in newest:
             return (
-                f"a certificate of {newest.device} ({', '.join(newest.labels)}, {newest.model}) exists, but it belongs "
-                "to another headset, montage or model; measure again with this one (focusloop adapt)"
+                f"a certificate of {one.device} ({', '.join(one.labels)}, {one.model}) exists, but it belongs to "
+                "another headset, montage or model; measure again with this one (focusloop adapt)"
             )
         return None
 
@@ -84,3 +83,13 @@ class CertificateStore:
     def _path(self, owner: Owner, eyes: str) -> Path:
         about = digest(owner.device, *owner.labels, owner.model, eyes)
         return self._folder / f"{digest(owner.participant)}-{about}.json"
+
+
+def _read(path: Path) -> tuple[tuple[Certificate, ...], str | None]:
+    """Give what a file holds, oldest first; and a sentence about one that cannot be read."""
+    try:
+        return _History.model_validate_json(path.read_bytes()).certificates, None
+    except FileNotFoundError:
+        return (), None
+    except (OSError, ValueError) as error:  # no text, no JSON, or not a history's
+        return (), f"the stored certificate {path.name} cannot be read ({type(error).__name__}); measure again"

@@ -25,6 +25,9 @@ MEASURE_AGAIN_DAYS = 30.0
 
 DAY_S = 86400.0
 
+_NOT_SHOWN = {"head", "participant", "device", "labels", "model", "model_sha256"}
+"""Fields that no client is told: what every message of the stream carries anyway, and weights."""
+
 
 class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,8 +77,9 @@ class Certificate(_Stored):
 
     Parameters
     ----------
-    participant, device, labels, model, eyes
-        As of a `Baseline`: where any of them differs, it is not used.
+    participant, device, labels, model, model_sha256, eyes
+        As of a `Baseline`: where any of them differs, it is not used. The checksum is empty in files of before it was
+        kept.
     verdict
         `passed`, or why not.
     brain
@@ -107,6 +111,7 @@ class Certificate(_Stored):
     device: str
     labels: tuple[str, ...]
     model: str
+    model_sha256: str = ""
     eyes: EyeState
     verdict: Verdict
     brain: Separation
@@ -135,6 +140,10 @@ class Certificate(_Stored):
         """Tell whether it is of this person, headset, montage, model and eye state."""
         if self.head is not None and owner.bands and any(len(row) != owner.bands for row in self.head.weights):
             return False
+        return self.matches(owner, eyes) and self.model_sha256 == owner.model_sha256
+
+    def matches(self, owner: Owner, eyes: EyeState) -> bool:
+        """Tell whether all of that is the same, whatever the model of that name was trained on."""
         mine = (self.participant, self.device, self.labels, self.model, self.eyes)
         return mine == (owner.participant, owner.device, owner.labels, owner.model, eyes)
 
@@ -151,7 +160,9 @@ class Certificate(_Stored):
         """Say what a client or a page wants to know of it."""
         days = self.age_days(now_unix_s)
         return {
-            **self.model_dump(mode="json", exclude={"head", "participant", "device", "labels", "model"}),
+            **self.model_dump(
+                mode="json", exclude={"head", "participant", "device", "labels", "model", "model_sha256"}
+            ),
             "age_days": round(days, 2),
             "measure_again": days > MEASURE_AGAIN_DAYS,
             "sentence": sentence(self),

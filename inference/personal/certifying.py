@@ -201,6 +201,7 @@ def _measure(
         device=owner.device,
         labels=owner.labels,
         model=owner.model,
+        model_sha256=owner.model_sha256,
         eyes="open",
         verdict=verdict,
         brain=_separation(whole),

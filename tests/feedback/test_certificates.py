@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -50,14 +51,50 @@ def test_another_headset_does_not_get_it_and_says_what_to_do(
     assert store.newest(replace(owner, participant="p02")) == (None, None)
 
 
-def test_a_damaged_file_is_said_and_a_forgotten_one_is_gone(
+def test_a_model_trained_anew_takes_no_old_certificate_and_says_so(
+    tmp_path: Path, measured: tuple[Certificate, Owner]
+) -> None:
+    first, owner = measured
+    store = CertificateStore(tmp_path)
+    store.save(first.model_copy(update={"labels": owner.labels[:4]}))  # of another headset: says less than the other
+    store.save(first)
+    anew = replace(owner, model_sha256="b" * 64)
+    found, note = store.newest(anew)
+    assert found is None
+    assert note is not None
+    assert "trained anew" in note
+    assert "focusloop adapt" in note
+    again = first.model_copy(update={"model_sha256": anew.model_sha256})
+    store.save(again)
+    assert store.history(anew)[0] == (again,)
+    assert store.history(owner)[0] == (first,), "the model may come back"
+
+
+def test_a_certificate_of_before_the_checksum_was_kept_is_of_another_model(
     tmp_path: Path, measured: tuple[Certificate, Owner]
 ) -> None:
     first, owner = measured
     store = CertificateStore(tmp_path)
     store.save(first)
     (path,) = tmp_path.iterdir()
-    path.write_text("{", "utf-8")
+    stored = json.loads(path.read_bytes())
+    del stored["certificates"][0]["model_sha256"]
+    path.write_text(json.dumps(stored), "utf-8")
+    found, note = store.newest(owner)
+    assert found is None
+    assert note is not None
+    assert "trained anew" in note
+
+
+@pytest.mark.parametrize("damage", [b"{", b"\xff\xfe\x00"])
+def test_a_damaged_file_is_said_and_a_forgotten_one_is_gone(
+    tmp_path: Path, measured: tuple[Certificate, Owner], damage: bytes
+) -> None:
+    first, owner = measured
+    store = CertificateStore(tmp_path)
+    store.save(first)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage)
     found, note = store.newest(owner)
     assert found is None
     assert note is not None
