@@ -7,17 +7,25 @@ import math
 import sysconfig
 import tomllib
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bci.errors import ConfigError, ModelError
+from inference.graph_contract import Tensor, contract, misfit
 
 DEFAULT_MODEL = "focus-attention@1.0.0"
 
 USUAL_ELECTRODES = 9
 """What calibrations are told for; `PlattScaling` says how they go with the number."""
+
+WINDOW_TOKENS = 6
+"""What this version trains and measures its models on (decision 5)."""
+
+RESTORE = "restore it, or train it again with `focusloop train`"
+"""What to do about a model that is not as it was."""
 
 
 class _Strict(BaseModel):
@@ -25,6 +33,8 @@ class _Strict(BaseModel):
 
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 _Slope = Annotated[float, Field(ge=-5.0, le=5.0)]
 """Of the logarithm of a scale: any steeper one is no measurement, and its exponential no number."""
 
@@ -36,12 +46,17 @@ class TensorSpec(_Strict):
     shape: tuple[int | str, ...]
     dtype: Literal["float32", "bool"]
 
+    @property
+    def tensor(self) -> Tensor:
+        """The same, to be held against the contract."""
+        return Tensor(self.name, self.dtype, self.shape)
+
 
 class OutOfDistribution(_Strict):
     """Above `threshold` of the graph's `ood` output a score is `out_of_distribution`; one for each normalisation."""
 
-    threshold: float
-    threshold_uncalibrated: float
+    threshold: _Finite
+    threshold_uncalibrated: _Finite
     meaning: str
 
 
@@ -106,18 +121,26 @@ class Calibration(_Strict):
 class Confidence(_Strict):
     """Expected accuracy against the distance of the probability from 0.5, measured out of fold by person."""
 
-    margin: tuple[float, ...] = Field(min_length=2)
-    accuracy: tuple[float, ...] = Field(min_length=2)
-    accuracy_uncalibrated: tuple[float, ...] = Field(min_length=2)
+    margin: tuple[_Share, ...] = Field(min_length=2)
+    accuracy: tuple[_Share, ...] = Field(min_length=2)
+    accuracy_uncalibrated: tuple[_Share, ...] = Field(min_length=2)
     meaning: str
+
+    @model_validator(mode="after")
+    def _check_table(self) -> Self:
+        lengths = {len(self.margin), len(self.accuracy), len(self.accuracy_uncalibrated)}
+        if len(lengths) > 1 or any(low >= high for low, high in pairwise(self.margin)):
+            msg = "expected a margin that rises, and an accuracy and accuracy_uncalibrated for each of its steps"
+            raise ValueError(msg)
+        return self
 
 
 class Normalisation(_Strict):
     """Arguments of `RunningMean` for people without a baseline, as in training."""
 
-    population: tuple[float, ...] = Field(description="usual log share of each band")
-    prior_s: float = Field(gt=0)
-    time_constant_s: float = Field(gt=0)
+    population: tuple[_Finite, ...] = Field(description="usual log share of each band")
+    prior_s: _Seconds
+    time_constant_s: _Seconds
 
 
 class ModelCard(_Strict):
@@ -130,9 +153,9 @@ class ModelCard(_Strict):
     opset: int
     feature_schema: str
     bands_hz: tuple[tuple[float, float], ...]
-    token_s: float
-    window_s: float
-    hop_s: float
+    token_s: _Seconds
+    window_s: _Seconds
+    hop_s: _Seconds = Field(description="between two scores of a live stream; any that divides a token gives the same")
     response_s: float = Field(description="measured time to 63 % of a step, smoothing included")
     licence: str = Field(description="of the data that it was trained on")
     inputs: tuple[TensorSpec, ...]
@@ -147,6 +170,31 @@ class ModelCard(_Strict):
     def tokens(self) -> int:
         """Tokens in a window."""
         return round(self.window_s / self.token_s)
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        window_s = WINDOW_TOKENS * self.token_s
+        if not math.isclose(self.window_s, window_s):
+            msg = f"window_s: {self.window_s:g}, expected {window_s:g}: a window is {WINDOW_TOKENS} tokens of token_s"
+            raise ValueError(msg)
+        hops = self.token_s / self.hop_s
+        if not math.isclose(hops, round(hops)):
+            msg = f"hop_s: {self.hop_s:g}, expected a whole part of token_s, {self.token_s:g}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        usual, bands = len(self.normalisation.population), len(self.bands_hz)
+        if usual != bands:
+            msg = f"normalisation.population: {usual} values, expected one for each of the {bands} bands_hz"
+            raise ValueError(msg)
+        wanted = contract(self.tokens, bands)
+        for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
+            fault = misfit(side, [spec.tensor for spec in specs], wanted[side])
+            if fault is not None:
+                raise ValueError(fault)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +239,13 @@ def load_bundle(folder: Path) -> ModelBundle:
         msg = f"{manifest}: {error.strerror}; a model folder holds model.toml and model.onnx"
         raise ModelError(msg) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{manifest} is no TOML: {error}"
+        msg = f"{manifest} is no TOML: {error}; {RESTORE}"
         raise ModelError(msg) from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        msg = f"{manifest}: {place}: {first['msg']} ({error.error_count()} faults); see the model contract in docs"
+        place = "".join(f"{part}: " for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")  # as pydantic begins what our own checks say
+        msg = f"{manifest}: {place}{said} ({error.error_count()} faults); {RESTORE}"
         raise ModelError(msg) from error
     bundle = ModelBundle(folder, card)
     lies_in = "@".join(folder.resolve().parts[-2:])
@@ -209,12 +258,12 @@ def load_bundle(folder: Path) -> ModelBundle:
     try:
         digest = hashlib.sha256(bundle.graph.read_bytes()).hexdigest()
     except OSError as error:
-        msg = f"{bundle.graph}: {error.strerror}; restore it, or train it again with `focusloop train`"
+        msg = f"{bundle.graph}: {error.strerror}; {RESTORE}"
         raise ModelError(msg) from error
     if digest != card.sha256:
         msg = (
             f"{bundle.graph} is not the file that model.toml describes (sha256 {digest[:12]}…, expected "
-            f"{card.sha256[:12]}…): it was changed or cut short; restore it, or train it again with `focusloop train`"
+            f"{card.sha256[:12]}…): it was changed or cut short; {RESTORE}"
         )
         raise ModelError(msg)
     return bundle

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bci.errors import ModelError
-from inference.bundle import find_models, load_bundle
+from inference.bundle import ModelBundle, find_models, load_bundle
+from inference.scorer import check_features
+from inference.session import FocusSession, choose_providers
 from streaming.features import SCHEMA
 
 
@@ -16,18 +18,29 @@ def list_models(models_dir: Path | None = None) -> list[dict[str, Any]]:
 
 
 def _describe(model_id: str, folder: Path) -> dict[str, Any]:
+    listed: dict[str, Any] = {"id": model_id, "folder": str(folder)}
     try:
-        card = load_bundle(folder).card
+        bundle = load_bundle(folder)
     except ModelError as error:
-        return {"id": model_id, "folder": str(folder), "usable": False, "problem": str(error)}
-    usable = card.feature_schema == SCHEMA.id
+        return {**listed, "usable": False, "problem": str(error)}
+    problem = _problem(bundle)
+    card = bundle.card
     return {
-        "id": model_id,
-        "folder": str(folder),
-        "usable": usable,
-        "problem": None if usable else f"trained on features {card.feature_schema}, this version makes {SCHEMA.id}",
+        **listed,
+        "usable": problem is None,
+        "problem": problem,
         "kind": card.kind,
         "window_s": card.window_s,
         "licence": card.licence,
         "metrics": card.metrics,
     }
+
+
+def _problem(bundle: ModelBundle) -> str | None:
+    """Say what keeps a model from being scored with here, as loading it for a stream would."""
+    try:
+        check_features(bundle, SCHEMA)
+        FocusSession(bundle, choose_providers(("cpu",)))
+    except ModelError as error:
+        return str(error)
+    return None

@@ -12,7 +12,7 @@ import numpy as np
 from bci.errors import ModelError
 from bci.types import StreamSpec
 from inference.baseline import Baseline, Owner, RestCollector
-from inference.bundle import ModelBundle
+from inference.bundle import RESTORE, ModelBundle
 from inference.eyes import SMOOTHING_S, AlphaIndex, contradicts
 from inference.history import FrameHistory, Window
 from inference.normalise import Features, RunningMean
@@ -61,7 +61,7 @@ def check_features(bundle: ModelBundle, schema: FeatureSchema) -> None:
     Raises
     ------
     ModelError
-        Naming both schemas, or the bands that the pipeline does not make.
+        Naming both schemas, the bands that the pipeline does not make, or both lengths of a token.
     """
     card = bundle.card
     if card.feature_schema != schema.id:
@@ -73,7 +73,10 @@ def check_features(bundle: ModelBundle, schema: FeatureSchema) -> None:
     unknown = [f"{low:g}-{high:g} Hz" for low, high in card.bands_hz if (low, high) not in schema.bands_hz]
     if unknown:
         msg = f"{bundle.folder}: {bundle.id} wants the bands {', '.join(unknown)}, which the features do not have"
-        raise ModelError(msg)
+        raise ModelError(f"{msg}; {RESTORE}")
+    if not math.isclose(card.token_s, schema.token_s):
+        msg = f"{bundle.folder}: {bundle.id} has tokens of {card.token_s:g} s, the features {schema.token_s:g} s"
+        raise ModelError(f"{msg}; {RESTORE}")
 
 
 class StreamScorer:

@@ -16,7 +16,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from bci.errors import ModelError
-from inference.bundle import ModelBundle
+from inference.bundle import RESTORE, ModelBundle
+from inference.graph_contract import OUTPUTS, Tensor, contract, misfit, opset_of
 
 Provider = Literal["tensorrt", "cuda", "cpu"]
 PROVIDERS: tuple[Provider, ...] = ("tensorrt", "cuda", "cpu")
@@ -177,14 +178,15 @@ class FocusSession:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        graph = bundle.graph.read_bytes()
         try:
             self._session = ort.InferenceSession(
-                bundle.graph.read_bytes(), options, providers=[_ORT_NAMES[name] for name in choice.providers]
+                graph, options, providers=[_ORT_NAMES[name] for name in choice.providers]
             )
         except Exception as error:  # onnxruntime raises a dozen unrelated classes; each means the same to us
-            msg = f"{bundle.graph}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}"
+            msg = f"{bundle.graph} is no graph that ONNX Runtime can load ({_reason(error)}); {RESTORE}"
             raise ModelError(msg) from error
-        self._check_contract()
+        self._check_contract(graph)
         active = self._session.get_providers()[0]
         self.provider: Provider = next(key for key, name in _ORT_NAMES.items() if name == active)
         self.fallbacks = choice.fallbacks
@@ -193,19 +195,18 @@ class FocusSession:
         self._buffers: dict[tuple[int, int], _Buffers] = {}
         self.run(*self.inputs(1, 4))  # warm-up: the first call plans memory, and a GPU compiles kernels
 
-    def _check_contract(self) -> None:
+    def _check_contract(self, graph: bytes) -> None:
         card = self.bundle.card
-        for ours, theirs, side in (
-            (card.inputs, self._session.get_inputs(), "inputs"),
-            (card.outputs, self._session.get_outputs(), "outputs"),
-        ):
-            expected = {
-                (t.name, {"float32": "tensor(float)", "bool": "tensor(bool)"}[t.dtype], len(t.shape)) for t in ours
-            }
-            found = {(t.name, t.type, len(t.shape)) for t in theirs}
-            if expected != found:
-                msg = f"{self.bundle.graph}: {side} are {sorted(found)}, model.toml says {sorted(expected)}"
+        wanted = contract(card.tokens, len(card.bands_hz))
+        for side, nodes in (("inputs", self._session.get_inputs()), ("outputs", self._session.get_outputs())):
+            fault = misfit(side, [_tensor(node.name, node.type, node.shape) for node in nodes], wanted[side])
+            if fault is not None:
+                msg = f"{self.bundle.graph} has other {fault}; {RESTORE}"
                 raise ModelError(msg)
+        opset = opset_of(graph)
+        if opset != card.opset:
+            msg = f"{self.bundle.graph} is of opset {opset}, model.toml says {card.opset}; {RESTORE}"
+            raise ModelError(msg)
 
     def inputs(self, batch: int, channels: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         """Give the bound input arrays for a shape, to be filled in place.
@@ -243,7 +244,7 @@ class FocusSession:
         try:
             return buffers.run(self._session)
         except Exception as error:  # as above
-            msg = f"{self.bundle.id}: ONNX Runtime failed: {str(error).splitlines()[0]}"
+            msg = f"{self.bundle.graph}: ONNX Runtime cannot run it ({_reason(error)}); {RESTORE}"
             raise ModelError(msg) from error
 
 
@@ -255,7 +256,7 @@ class _Buffers:
         self.position_m = np.zeros((batch, channels, 3), np.float32)
         self.mask = np.ones((batch, channels, tokens), np.bool_)
         self.mask[:, 0] = False  # never a fully masked item, not even at warm-up
-        self._out = {name: np.zeros(batch, np.float32) for name in ("logit", "spread", "ood")}
+        self._out = {name: np.zeros(batch, np.float32) for name in OUTPUTS}
         self._binding = session.io_binding()
         for name, array in (("x", self.x), ("position_m", self.position_m), ("mask", self.mask)):
             self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
@@ -265,6 +266,17 @@ class _Buffers:
     def run(self, session: ort.InferenceSession) -> ModelOutput:
         session.run_with_iobinding(self._binding)
         return ModelOutput(**{name: array.copy() for name, array in self._out.items()})
+
+
+def _tensor(name: str, kind: str, shape: Sequence[int | str | None]) -> Tensor:
+    """Write an input or output of a session as the contract does; a free dimension may have no name."""
+    dtype = {"tensor(float)": "float32", "tensor(bool)": "bool"}.get(kind, kind)
+    return Tensor(name, dtype, tuple("?" if size is None else size for size in shape))
+
+
+def _reason(error: Exception) -> str:
+    """Take what ONNX Runtime says for people out of the first line of its message, which begins with its codes."""
+    return str(error).splitlines()[0].rpartition(" : ")[2].rstrip(".")
 
 
 def channel_bucket(channels: int) -> int:

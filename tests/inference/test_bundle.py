@@ -45,7 +45,7 @@ def test_a_graph_with_one_changed_bit_is_refused(folder: Path) -> None:
     ("old", "new", "says"),
     [
         ('kind = "focus-eeg"', 'kind = "horoscope"', "kind"),
-        ("opset = 18", "opset = 18\nsurprise = 1", "surprise"),
+        ("opset = 20", "opset = 20\nsurprise = 1", "surprise"),
         ("window_s = 4.8", "", "window_s"),
         ('name = "tiny"', 'name = "huge"', r"says huge@1\.0\.0, its folder tiny@1\.0\.0"),
         ('version = "1.0.0"', 'version = "1.0.1"', r"says tiny@1\.0\.1, its folder tiny@1\.0\.0"),
@@ -94,6 +94,59 @@ def test_a_model_without_a_calibration_of_its_own_is_read_as_before(folder: Path
     manifest.write_text(text[:start] + text[stop:])
     calibration = load_bundle(folder).card.calibration
     assert {calibration.of(calibrated).at(n) for calibrated in (False, True) for n in (1, 4, 64)} == {(1.0, 0.0)}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("population = [-1.6, -1.9, -1.9, -1.6, -2.0, -2.4, -3.2]", r"population: 7 values, .* 8 bands_hz"),
+        ("population = [nan, -1.9, -1.9, -1.6, -2.0, -2.4, -3.2, -3.5]", r"population: 0: .*finite"),
+        ("token_s = 0.0", "token_s: .*greater than 0"),
+        ("token_s = 0.4", "window_s: 4.8, expected 2.4"),
+        ("window_s = -4.8", "window_s: .*greater than 0"),
+        ("window_s = 4.0", "window_s: 4, expected 4.8"),
+        ("hop_s = 0.5", "hop_s: 0.5, expected a whole part of token_s"),
+        ("threshold = nan", "ood: threshold: .*finite"),
+        ("threshold_uncalibrated = inf", "ood: threshold_uncalibrated: .*finite"),
+        ("margin = [0.0, 0.2, 0.5]", "confidence: expected a margin that rises, and an accuracy"),
+        ("margin = [0.5, 0.0]", "confidence: expected a margin that rises"),
+        ("accuracy = [0.5, 0.7, 0.9]", "confidence: expected a margin that rises, and an accuracy"),
+        ("accuracy_uncalibrated = [0.5, nan]", "accuracy_uncalibrated: 1: "),
+        ("prior_s = inf", "prior_s: .*finite"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused_with_its_place_and_what_to_do(folder: Path, line: str, says: str) -> None:
+    manifest = folder / "model.toml"
+    key = line.partition("=")[0]
+    lines = [line if one.startswith(key) else one for one in manifest.read_text("utf-8").splitlines()]
+    assert line in lines
+    manifest.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(ModelError, match=rf"model\.toml: .*{says}.*focusloop train"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('name = "position_m"', 'name = "where_m"', "inputs .*where_m.*expected .*position_m"),
+        ('shape = ["b", "c", 3]', 'shape = ["b", "c", 2]', r"position_m float32 \(b, c, 2\)"),
+        ('name = "spread"', 'name = "width"', "outputs .*width.*expected .*spread"),
+        ('{ name = "spread", shape = ["b"], dtype = "float32" },', "", "outputs logit .*, ood .*; expected .*spread"),
+    ],
+)
+def test_a_manifest_of_other_inputs_or_outputs_is_refused(folder: Path, old: str, new: str, says: str) -> None:
+    manifest = folder / "model.toml"
+    text = manifest.read_text("utf-8")
+    assert old in text
+    manifest.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(ModelError, match=says):
+        load_bundle(folder)
+
+
+def test_any_hop_that_divides_a_token_is_one(folder: Path) -> None:
+    manifest = folder / "model.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("hop_s = 0.04", "hop_s = 0.1"), "utf-8")
+    assert load_bundle(folder).card.hop_s == 0.1
 
 
 @pytest.mark.parametrize("line", ["scale_slope = nan", "scale_slope = 900.0", "shift_slope = inf", "fewest = 0"])

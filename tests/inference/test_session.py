@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from bci.errors import ModelError
-from inference.bundle import ModelBundle
+from inference.bundle import DEFAULT_MODEL, ModelBundle, load_bundle
+from inference.listing import list_models
 from inference.session import FocusSession, channel_bucket, choose_providers
 
 
@@ -73,10 +78,91 @@ def test_an_unknown_provider_lists_the_known() -> None:
         choose_providers(("abacus",))  # type: ignore[arg-type] - what a configuration file could hold
 
 
-def test_a_graph_of_another_contract_is_refused(tiny: ModelBundle) -> None:
-    fewer = tiny.card.model_copy(update={"inputs": tiny.card.inputs[:2]})
-    with pytest.raises(ModelError, match=r"model\.toml says"):
-        FocusSession(dataclasses.replace(tiny, card=fewer))
+Change = Callable[[onnx.ModelProto], None]
+
+
+def _rename(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        node.input[:] = ["where_m" if name == "position_m" else name for name in node.input]
+    model.graph.input[1].name = "where_m"
+
+
+def _widen(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 10
+
+
+def _fix_the_batch(model: onnx.ModelProto) -> None:
+    for value in [*model.graph.input, *model.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def _drop_an_output(model: onnx.ModelProto) -> None:
+    del model.graph.output[1]
+
+
+def changed(tiny: ModelBundle, folder: Path, change: Change) -> ModelBundle:
+    """Copy a model with another graph, to whose checksum model.toml holds."""
+    model = onnx.load(tiny.graph)
+    change(model)
+    return with_graph(tiny, folder, model.SerializeToString())
+
+
+def with_graph(tiny: ModelBundle, folder: Path, graph: bytes, **figures: object) -> ModelBundle:
+    copy = folder / "tiny" / "1.0.0"
+    copy.mkdir(parents=True)
+    (copy / "model.onnx").write_bytes(graph)
+    text = tiny.folder.joinpath("model.toml").read_text("utf-8")
+    text = text.replace(tiny.card.sha256, hashlib.sha256(graph).hexdigest())
+    for name, value in figures.items():
+        text = re.sub(rf"^{name} = .*", f"{name} = {value}", text, flags=re.MULTILINE)
+    (copy / "model.toml").write_text(text, "utf-8")
+    return load_bundle(copy)
+
+
+def problem_of(model_id: str, models_dir: Path) -> str | None:
+    (listed,) = [model for model in list_models(models_dir) if model["id"] == model_id]
+    assert listed["usable"] == (listed["problem"] is None)
+    return listed["problem"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_rename, r"inputs .*where_m float32 \(b, c, 3\).*expected .*position_m"),
+        (_widen, "can load"),
+        (_fix_the_batch, r"inputs .*\(1, c, t\).*expected .*\(b, c, 6\)"),
+        (_drop_an_output, "outputs logit .*; expected .*spread"),
+    ],
+)
+def test_a_graph_off_the_contract_is_refused_and_not_listed_as_usable(
+    tiny: ModelBundle, tmp_path: Path, change: Change, says: str
+) -> None:
+    bundle = changed(tiny, tmp_path, change)
+    with pytest.raises(ModelError, match=rf"model\.onnx .*({says}).*focusloop train"):
+        FocusSession(bundle)
+    assert problem_of("tiny@1.0.0", tmp_path) is not None
+
+
+def test_bytes_that_are_no_graph_are_refused_without_codes_of_the_runtime(tiny: ModelBundle, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no graph that ONNX Runtime can load.*focusloop train") as refusal:
+        FocusSession(with_graph(tiny, tmp_path, b"nonsense" * 100))
+    assert "[ONNXRuntimeError]" not in str(refusal.value)
+
+
+def test_an_opset_that_is_not_the_graphs_is_refused(tiny: ModelBundle, tmp_path: Path) -> None:
+    bundle = with_graph(tiny, tmp_path, tiny.graph.read_bytes(), opset=99)
+    with pytest.raises(ModelError, match=r"of opset 20, model\.toml says 99; .*focusloop train"):
+        FocusSession(bundle)
+    assert "opset" in (problem_of("tiny@1.0.0", tmp_path) or "")
+
+
+def test_tokens_of_another_length_than_the_features_are_refused(tiny: ModelBundle, tmp_path: Path) -> None:
+    with_graph(tiny, tmp_path, tiny.graph.read_bytes(), token_s=0.4, window_s=2.4)
+    assert "tokens of 0.4 s, the features 0.8 s" in (problem_of("tiny@1.0.0", tmp_path) or "")
+
+
+def test_the_shipped_model_is_usable(tmp_path: Path) -> None:
+    assert problem_of(DEFAULT_MODEL, tmp_path) is None
 
 
 @pytest.mark.parametrize("channels", [1, 2, 8, 19])
