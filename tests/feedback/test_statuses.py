@@ -39,3 +39,15 @@ def test_while_the_signal_path_is_compiled_a_whole_status_says_so(
         first = client.hear(60.0)
     hold(first)
     assert (first["state"], first["detail"], first["seq"]) == ("connecting", COMPILING, 1)
+
+
+def test_what_is_looked_for_is_said_from_the_first_moment_on(tmp_path: Path) -> None:
+    with live(tmp_path, "lsl:source_id=nobody") as service, service.talk() as client:
+        sought = "looking for lsl:source_id=nobody"
+        assert client.welcome["streams"][0]["detail"] == sought
+        client.subscribe("status", since={"epoch": service.hub.epoch, "p01": {"status": 0}})
+        first = client.hear(60.0)
+        hold(first)
+        assert (first["state"], first["detail"], first["seq"]) == ("connecting", sought, 1)
+        second = client.hear(60.0)
+    assert second["detail"].startswith("'lsl:source_id=nobody': no LSL stream with source_id=nobody")
