@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -125,35 +125,51 @@ def fit_calibrations(found: OutOfFold) -> dict[Reference, PlattScaling]:
     return {reference: fit_calibration(group) for reference, group in _by_reference(found).items()}
 
 
-def cross_calibrated(found: OutOfFold, limits: Mapping[Reference, float]) -> dict[tuple[Reference, str], Calibrated]:
-    """Calibrate each fold by the others, and refuse what lies outside the distribution (`limits`, of `ood`)."""
+def ood_limit(said: Sequence[Predictions], rows: Sequence[NDArray[np.bool_]] | None = None) -> float:
+    """Set the limit of the usual: half as much again as the 99th percentile of unseen people's windows.
+
+    Over all montages, whatever the label: the rule was fixed before any label was looked at. Arguments as for
+    `fit_calibration`.
+    """
+    kept = [~one.refused if rows is None else ~one.refused & rows[index] for index, one in enumerate(said)]
+    return float(1.5 * np.quantile(np.concatenate([one.ood[keep] for one, keep in zip(said, kept, strict=True)]), 0.99))
+
+
+def ood_limits(found: OutOfFold) -> dict[Reference, float]:
+    """Set a limit against own rest and one without a baseline, of everybody."""
+    return {reference: ood_limit(group) for reference, group in _by_reference(found).items()}
+
+
+def cross_calibrated(found: OutOfFold) -> dict[tuple[Reference, str], Calibrated]:
+    """Calibrate each fold by the others, and refuse what lies outside the distribution of the others."""
     out: dict[tuple[Reference, str], Calibrated] = {}
     for reference, group in _by_reference(found).items():
         everybody = fit_calibration(group)
-        fits = {
-            fold: fit_calibration(group, [said.fold != fold for said in group]) for fold in np.unique(group[0].fold)
-        }
+        by_others: dict[int, tuple[PlattScaling, float]] = {}
+        for fold in np.unique(group[0].fold).tolist():
+            others = [said.fold != fold for said in group]
+            by_others[fold] = fit_calibration(group, others), ood_limit(group, others)
         for key, said in found.items():
             if key[0] == reference:
-                parts = [(said.fold == fold, fit) for fold, fit in fits.items()]
-                out[key] = _calibrated(said, parts, everybody, limits[reference])
+                parts = [(said.fold == fold, *by) for fold, by in by_others.items()]
+                out[key] = _calibrated(said, parts, everybody)
     return out
 
 
 def calibrated_by(said: Predictions, fit: PlattScaling, limit: float) -> Calibrated:
     """Calibrate predictions by a fit that saw none of them, and refuse as `cross_calibrated` does."""
-    return _calibrated(said, [(np.ones(len(said.label), np.bool_), fit)], fit, limit)
+    return _calibrated(said, [(np.ones(len(said.label), np.bool_), fit, limit)], fit)
 
 
 def _calibrated(
-    said: Predictions, parts: Sequence[tuple[NDArray[np.bool_], PlattScaling]], everybody: PlattScaling, limit: float
+    said: Predictions, parts: Sequence[tuple[NDArray[np.bool_], PlattScaling, float]], everybody: PlattScaling
 ) -> Calibrated:
-    logit, spread = np.empty_like(said.logit), np.empty_like(said.spread)
-    for rows, fit in parts:
+    logit, spread, refused = np.empty_like(said.logit), np.empty_like(said.spread), said.refused.copy()
+    for rows, fit, limit in parts:
         scale, shift = _by_row(fit, said.electrodes[rows])
         logit[rows], spread[rows] = scale * said.logit[rows] + shift, scale * said.spread[rows]
+        refused[rows] |= said.ood[rows] > limit
     scale, shift = _by_row(everybody, said.electrodes)
-    refused = said.refused | (said.ood > limit)
     scores, alike = (
         Scores(np.where(refused, np.nan, expit(of)), said.label, said.person)
         for of in (logit, scale * said.logit + shift)

@@ -8,7 +8,8 @@ import numpy as np
 
 from bci.errors import ConfigError
 from bci.files.recording import Recording
-from inference.training.corpus import Person
+from inference.training.corpus import HOP_S, Person
+from inference.training.windows import WINDOW_S, ends_of
 
 LEAST_PEOPLE = 4
 """Fewer people cannot say anything about a person whom training has not seen."""
@@ -38,7 +39,10 @@ def check_pair(name: str, rest: Recording, task: Recording) -> None:
     for recording in (rest, task):
         if not recording.spec.scored:
             named = ", ".join(channel.label for channel in recording.spec.channels)
-            msg = f"{name}: {recording.spec.device}: none of its channels ({named}) is an electrode of the 10-20 system"
+            msg = (
+                f"{name}: {recording.spec.device}: none of its channels ({named}) is an electrode of the 10-20 system; "
+                "name them so in the file (Fp1, Cz, …), or leave the person out"
+            )
             raise ConfigError(msg)
         check_values(name, recording)
     if _labels(rest) != _labels(task):
@@ -46,6 +50,10 @@ def check_pair(name: str, rest: Recording, task: Recording) -> None:
         msg = f"{name}: rest and task differ in {', '.join(odd)}; both need the same electrodes in the same order"
         raise ConfigError(msg)
     sizes = [_amplitude_uv(recording) for recording in (rest, task)]
+    if not min(sizes) > 0.0:
+        what = "rest" if sizes[0] <= 0.0 else "task"
+        msg = f"{name}: the {what} stands still in most channels; nothing was recorded there: leave the person out"
+        raise ConfigError(msg)
     if not 1.0 / UNIT_RATIO < sizes[0] / sizes[1] < UNIT_RATIO:
         msg = (
             f"{name}: rest has {sizes[0]:.3g} µV, task {sizes[1]:.3g} µV (median amplitude): one of them is in another "
@@ -95,7 +103,7 @@ def check_corpus(people: Sequence[Person]) -> None:
     Raises
     ------
     ConfigError
-        Too few people, one listed twice, or a person without a condition.
+        Too few people, one listed twice, or a person without a window of a condition.
     """
     if len(people) < LEAST_PEOPLE:
         msg = (
@@ -112,4 +120,10 @@ def check_corpus(people: Sequence[Person]) -> None:
         for series, what in ((person.rest, "rest"), (person.task, "task")):
             if not len(series) or not series.usable.any():
                 msg = f"{person.id}: nothing of the {what} is usable; both conditions are needed: leave the person out"
+                raise ConfigError(msg)
+            if not len(ends_of(series, 0, 1)):
+                msg = (
+                    f"{person.id}: {len(series) * HOP_S:.1f} s of {what}, a window alone is {WINDOW_S:g} s: leave the "
+                    "person out, or record more"
+                )
                 raise ConfigError(msg)

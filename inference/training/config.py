@@ -49,9 +49,15 @@ class TrainingConfig(BaseModel):
     table: int = Field(default=24576, ge=256, description="windows that the linear paths are fitted to")
     summary_l2: float = Field(default=0.005, gt=0, description="ridge on the montage-free linear path")
     moment_l2: float = Field(default=0.005, gt=0, description="ridge on the linear path by place")
+    steadied: float = Field(
+        default=0.4, ge=0, le=1, description="how far the linear paths' windows are drawn to the mean of their like"
+    )
+    set_aside: float = Field(
+        default=0.25, ge=0, lt=1, description="at most this share of the people, whose labels contradict the others'"
+    )
     baseline_share: float = Field(default=0.6, ge=0, le=1, description="of batches against the person's own rest")
     baseline_s: float = Field(default=30.0, gt=0)
-    baseline_starts_s: tuple[float, ...] = (0.0, 30.0, 60.0, 90.0, 120.0)
+    baseline_starts_s: tuple[float, ...] = Field(default=(0.0, 30.0, 60.0, 90.0, 120.0), min_length=1)
     re_referenced_share: float = Field(
         default=0.1, ge=0, le=1, description="of batches with four electrodes against the mean of Fp1 and Fp2"
     )

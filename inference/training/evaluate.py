@@ -186,15 +186,6 @@ def join_predictions(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def ood_limit(found: OutOfFold, reference: Reference) -> float:
-    """Set the limit of the usual: half as much again as the 99th percentile of unseen people's windows.
-
-    Over all montages, whatever the label: the rule was fixed before any label was looked at.
-    """
-    distances = np.concatenate([said.ood[~said.refused] for (of, _), said in found.items() if of == reference])
-    return float(1.5 * np.quantile(distances, 0.99))
-
-
 AUC_HEADS = (
     "window, pooled",
     "window, within",
@@ -368,8 +359,7 @@ def looks_like_task(one: Calibrated) -> list[Null]:
 
 def report(corpus: Sequence[Person], found: OutOfFold, nulls: Sequence[Null] = ()) -> FocusReport:
     """Make the report of out-of-fold predictions."""
-    limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
-    return report_of(corpus, cross_calibrated(found, limits), nulls)
+    return report_of(corpus, cross_calibrated(found), nulls)
 
 
 def report_of(

@@ -56,6 +56,8 @@ class Measured:
         Time to 63 % of a step.
     population, prior_s, time_constant_s
         Of the running mean.
+    aside
+        Ids of the people who contradict the others and were given no weight.
     """
 
     report: FocusReport
@@ -69,6 +71,7 @@ class Measured:
     population: tuple[float, ...]
     prior_s: float
     time_constant_s: float
+    aside: tuple[str, ...] = ()
 
 
 def verify(network: FocusNetwork, model: onnx.ModelProto, *, rounds: int = 200, seed: int = 0) -> float:
@@ -148,7 +151,8 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
     (folder / "model.toml").write_text(card_toml(card), "utf-8")
-    (folder / "CARD.md").write_text(card_text(card, measured.report, trained_on), "utf-8")
+    told = card_text(card, measured.report, config, measured.aside, trained_on)
+    (folder / "CARD.md").write_text(told, "utf-8")
     (folder / "recipe.toml").write_text(config.to_toml(), "utf-8")
     return folder
 
@@ -201,11 +205,11 @@ def _card(
             accuracy_uncalibrated=_rounded(measured.accuracy_uncalibrated),
             meaning=(
                 "share of held-out people's windows on the right side of 0.5 (rest and task count the same) against "
-                "|p - 0.5|, p drawn towards 0.5 by the spread (MacKay 1992), made monotone; calibrated = against 30 s "
-                "of own rest"
+                "|p - 0.5|, p drawn towards 0.5 by the spread (MacKay 1992), made monotone; calibrated = against "
+                f"{config.baseline_s:g} s of own rest"
             ),
         ),
-        metrics=_metrics(measured.report, difference, trained_on),
+        metrics=_metrics(measured.report, config, difference, trained_on),
     )
 
 
@@ -231,7 +235,7 @@ def _calibration(rest: PlattScaling, none: PlattScaling) -> Calibration:
 
 
 def _metrics(
-    report: FocusReport, difference: float, trained_on: TrainedOn
+    report: FocusReport, config: TrainingConfig, difference: float, trained_on: TrainedOn
 ) -> dict[str, dict[str, float | int | str | list[float]]]:
     metrics: dict[str, dict[str, float | int | str | list[float]]] = {
         "evaluation": {
@@ -242,10 +246,11 @@ def _metrics(
             "torch_against_onnx": float(f"{difference:.1e}"),
         }
     }
-    if report.nulls:
-        metrics["nulls"] = {_key(null.name): round(null.value, 3) for null in report.nulls}
+    if asked := [null for null in report.nulls if not np.isnan(null.value)]:
+        metrics["nulls"] = {_key(null.name): round(null.value, 3) for null in asked}
     for row in report.rows:
-        name = f"{'rest_30s' if row.reference == 'baseline' else 'no_baseline'}_{_key(row.montage)}"
+        reference = f"rest_{config.baseline_s:g}s" if row.reference == "baseline" else "no_baseline"
+        name = f"{_key(reference)}_{_key(row.montage)}"
         metrics[name] = {
             "auc_pooled": round(row.pooled.value, 3),
             "auc_pooled_interval": [round(row.pooled.low, 3), round(row.pooled.high, 3)],

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
-from inference.training.heads import fit_heads
+from inference.training.heads import contradicting, fit_heads, head_table
 from inference.training.network import FocusNetwork, NetworkShape
 from inference.training.sampling import STEP_FRAMES, Sampler, bags, training_windows
 from inference.training.windows import Batch, baseline_windows, join, population_mean, running_windows
@@ -35,11 +35,14 @@ class Fitted:
         Usual log share of each band in the people that it was trained on.
     steps
         After how many steps it was taken.
+    aside
+        Ids of the people who contradict the others and were given no weight.
     """
 
     network: FocusNetwork
     population: tuple[float, ...]
     steps: int
+    aside: tuple[str, ...] = ()
 
 
 def fit(
@@ -83,9 +86,10 @@ def fit(
     sampler = Sampler(training_windows(learn, config, population), config, generator)
     network = FocusNetwork(NetworkShape(bands=len(population), members=config.members, width=config.width))
     _set_constants(network, sampler)
-    weights = bags(len(learn), config, generator)
-    table = sampler.table(config.table)
-    fit_heads(network, table, weights, summary_l2=config.summary_l2, moment_l2=config.moment_l2)
+    table = head_table(network, sampler.table(config.table))
+    aside = contradicting(table, np.ones(len(learn), np.bool_), config)
+    weights = np.where(aside[:, None], np.float32(0.0), bags(len(learn), config, generator))
+    fit_heads(network, table, weights, config)
     for head in (network.summary_head, network.moment_head):
         head.requires_grad_(False)  # at their optimum; what follows teaches attention to add to them
     network.to(config.device)
@@ -120,7 +124,12 @@ def fit(
         if waited >= config.patience:
             break
     network.load_state_dict(best if checks else averaged.state_dict())
-    return Fitted(network.cpu().eval(), population, best_step if checks else total)
+    return Fitted(
+        network.cpu().eval(),
+        population,
+        best_step if checks else total,
+        tuple(person.id for person, out in zip(learn, aside, strict=True) if out),
+    )
 
 
 def _set_constants(network: FocusNetwork, sampler: Sampler) -> None:

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from bci.errors import ConfigError
-from inference.training.calibration import calibrated_by, fit_calibrations
+from inference.training.calibration import calibrated_by, fit_calibrations, ood_limits
 from inference.training.checks import LEAST_PEOPLE
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
 from inference.training.evaluate import (
-    REFERENCES,
     FocusReport,
-    ood_limit,
     out_of_fold,
     report_of,
 )
@@ -65,7 +63,7 @@ def evaluate_hold_out(
     inner = fit_folds(learn, config, lambda text, share: progress(text, _FOLDS_SHARE * share), kept=kept)
     others = out_of_fold(learn, config, inner)
     fits = fit_calibrations(others)
-    limits = {reference: ood_limit(others, reference) for reference in REFERENCES}
+    limits = ood_limits(others)
     fitted = fit_or_find(
         learn,
         config,

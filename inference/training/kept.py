@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 
+from inference.training import fit, heads, network, sampling, windows
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
 from inference.training.fit import Fitted
@@ -21,9 +22,9 @@ from inference.training.network import FocusNetwork, NetworkShape
 class KeptFits:
     """A folder of fitted networks.
 
-    Each file is named by what it was made from: recipe, seed, steps, people and their frames. So another recipe or a
-    changed recording never finds the fit of the old one, and a training that goes on gives the very weights that one
-    in one go gives: every fit begins from its own seed.
+    Each file is named by what it was made from: recipe, seed, steps, people, their electrodes and frames, and the code
+    that fits. So another recipe, a changed recording or another release never finds the fit of the old one, and a
+    training that goes on gives the very weights that one in one go gives: every fit begins from its own seed.
 
     Parameters
     ----------
@@ -36,18 +37,18 @@ class KeptFits:
     def find(
         self, learn: Sequence[Person], config: TrainingConfig, seed: int, steps: int | None = None
     ) -> Fitted | None:
-        """Give a finished fit to these people; None where there is none, or its file was cut short."""
+        """Give a finished fit to these people; None where there is none, or its file is damaged or another's."""
         path = self._path(learn, config, seed, steps)
         try:
             held = cast("dict[str, Any]", torch.load(path, weights_only=True))
+            loaded = FocusNetwork(NetworkShape(bands=held["bands"], members=config.members, width=config.width))
+            loaded.load_state_dict(held["state"])
+            return Fitted(loaded.eval(), tuple(held["population"]), held["steps"], tuple(held["aside"]))
         except FileNotFoundError:
             return None
-        except (RuntimeError, EOFError, OSError, ValueError):  # torch raises each of them for a damaged file
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError):  # what torch raises for such files
             path.unlink(missing_ok=True)
             return None
-        network = FocusNetwork(NetworkShape(bands=held["bands"], members=config.members, width=config.width))
-        network.load_state_dict(held["state"])
-        return Fitted(network.eval(), tuple(held["population"]), held["steps"])
 
     def keep(
         self, fitted: Fitted, learn: Sequence[Person], config: TrainingConfig, seed: int, steps: int | None = None
@@ -61,6 +62,7 @@ class KeptFits:
                 "state": fitted.network.state_dict(),
                 "population": list(fitted.population),
                 "steps": fitted.steps,
+                "aside": list(fitted.aside),
                 "bands": fitted.network.shape.bands,
             },
             partial,
@@ -69,10 +71,12 @@ class KeptFits:
 
     def _path(self, learn: Sequence[Person], config: TrainingConfig, seed: int, steps: int | None) -> Path:
         digest = hashlib.sha256(f"{config.to_toml()}{seed} {steps}".encode())
+        for module in (fit, heads, network, sampling, windows):
+            digest.update(Path(str(module.__file__)).read_bytes())
         for person in learn:
             digest.update(person.id.encode())
             for series in (person.rest, person.task, *(s for pair in person.views.values() for s in pair)):
-                digest.update(series.relative.tobytes())
-                digest.update(series.usable.tobytes())
-                digest.update(bytes(repr(series.seams) if series.seams else "", "ascii"))
+                digest.update(repr((series.labels, series.seams)).encode())
+                for array in (series.positions_m, series.relative, series.usable):
+                    digest.update(array.tobytes())
         return self.folder / f"{digest.hexdigest()[:24]}.pt"

@@ -17,7 +17,7 @@ from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
 from inference.training.fit import Fitted
 from inference.training.folds import fold_of
-from inference.training.heads import fit_heads
+from inference.training.heads import contradicting, fit_heads, head_table
 from inference.training.network import FocusNetwork, NetworkShape
 from inference.training.sampling import Sampler, training_windows
 from inference.training.windows import Batch
@@ -68,6 +68,7 @@ def _fit(one: Fitted, table: Sequence[Batch], counted: NDArray[np.bool_], config
     network = FocusNetwork(NetworkShape(bands=shape.bands, members=1, width=shape.width)).eval()
     for name in ("band_scale", "summary_scale", "moment_scale"):
         getattr(network, name).copy_(getattr(one.network, name))
-    bags = counted[:, None].astype(np.float32)
-    fit_heads(network, table, bags, summary_l2=config.summary_l2, moment_l2=config.moment_l2)
+    rows = head_table(network, table)
+    counted = counted & ~contradicting(rows, counted, config)
+    fit_heads(network, rows, counted[:, None].astype(np.float32), config)
     return Fitted(network, one.population, 0)

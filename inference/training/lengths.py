@@ -14,7 +14,6 @@ from inference.training.evaluate import (
     OutOfFold,
     evaluation_windows,
     join_predictions,
-    ood_limit,
     predict,
 )
 from inference.training.fit import Fitted
@@ -53,7 +52,7 @@ def baseline_lengths(corpus: Sequence[Person], config: TrainingConfig, fitted: S
         )
         # the calibration is that of this length alone, whatever it is called
         alone: OutOfFold = {("baseline", "all"): said}
-        scores = cross_calibrated(alone, {"baseline": ood_limit(alone, "baseline")})["baseline", "all"].alike
+        scores = cross_calibrated(alone)["baseline", "all"].alike
         steady = causal_mean(scores, said.end_s)
         found.append(
             Length(seconds, pooled_figure(scores), within_figure(scores), pooled_figure(steady), within_figure(steady))

@@ -83,6 +83,11 @@ class Null:
         return f"at most {self.high:g}" if self.high is not None else f"at least {self.low:g}" if self.low else ""
 
     @property
+    def answer(self) -> str:
+        """Say what came out."""
+        return "not asked" if np.isnan(self.value) else f"{self.value:.3f}"
+
+    @property
     def passed(self) -> bool | None:
         """True inside the gate, False outside; None without a gate, or without data."""
         if (self.low is None and self.high is None) or np.isnan(self.value):
@@ -93,6 +98,11 @@ class Null:
 def failed(nulls: Iterable[Null]) -> list[Null]:
     """Give those that are outside their gate."""
     return [null for null in nulls if null.passed is False]
+
+
+def not_asked(nulls: Iterable[Null]) -> list[Null]:
+    """Give those that have a gate and whose recordings were not there."""
+    return [null for null in nulls if null.gate and np.isnan(null.value)]
 
 
 def auc(values: Values, task: NDArray[np.bool_]) -> float:

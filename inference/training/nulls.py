@@ -8,7 +8,7 @@ nobody trained on, by the network that is exported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ Spans = dict[tuple[str, EyeState], list[FrameSeries]]
 
 _LUAB_ELECTRODES = ("Fp1", "Fp2")
 
+_LECTURES = ("Control", "Understanding")
+
 _LEAST_SHUFFLED = 12
 """People from whom on the null of shuffled labels gates: of fewer, halves that were swapped do not balance."""
 
@@ -52,7 +54,7 @@ def nulls_of(
     config, fitted
         The recipe, and its network of each fold.
     data
-        Folder that holds `openbci-luab` and `muse-biohack`; None where there is none.
+        Folder that holds `openbci-luab` and `muse-biohack`; None where there is none. What it lacks is not asked.
     exported
         The network of everybody, which is asked about other data sets; None asks the mean of the folds' networks.
     """
@@ -68,12 +70,14 @@ def nulls_of(
         _shuffled_labels(corpus, config, fitted, folds),
     ]
     judged = fitted if exported is None else [exported]
-    if data is not None and (data / "openbci-luab").is_dir():
-        found += _eyes(_luab(data / "openbci-luab"), judged)
-    if data is not None and (data / "muse-biohack").is_dir():
-        found += _lectures(data / "muse-biohack", judged)
-        found.append(_same_condition_elsewhere(data / "muse-biohack", judged))
-    return found
+    spans: Spans = {} if data is None else _luab(data / "openbci-luab")
+    control, understood = ({} if data is None else _by_person(data / "muse-biohack", of) for of in _LECTURES)
+    return [
+        *found,
+        *_eyes(spans, judged),
+        *_lectures(control, understood, judged),
+        _same_condition_elsewhere(control, judged),
+    ]
 
 
 @torch.no_grad()
@@ -91,6 +95,8 @@ def logits_of(networks: Sequence[Fitted], windows: Windows) -> Values:
 
 
 def _auc(negative: Values, positive: Values) -> float:
+    if not len(negative) or not len(positive):
+        return float("nan")  # nobody to ask
     return auc(np.r_[negative, positive], np.arange(len(negative) + len(positive)) >= len(negative))
 
 
@@ -124,7 +130,7 @@ def _within_rest(corpus: Sequence[Person], own: Sequence[Fitted]) -> list[Null]:
 
 
 def _joined(*parts: Sequence[Values]) -> list[Values]:
-    return [np.concatenate(part) for part in parts]
+    return [np.concatenate([np.zeros(0), *part]) for part in parts]
 
 
 def _swap(corpus: Sequence[Person], config: TrainingConfig, own: Sequence[Fitted]) -> Null:
@@ -209,11 +215,11 @@ def _shuffled_labels(
     return Null("trained on shuffled labels", text, float(np.mean(each)), *gate)
 
 
-def _same_condition_elsewhere(folder: Path, fitted: Sequence[Fitted]) -> Null:
+def _same_condition_elsewhere(control: Mapping[str, FrameSeries], fitted: Sequence[Fitted]) -> Null:
     """Another data set, other people, another headset: later rest against the baseline's own seconds."""
     stop = round(30.0 / HOP_S)
     base, after = [], []
-    for series in _by_person(folder, "Control").values():
+    for series in control.values():
         first = series.mean(0, stop)
         base.append(logits_of(fitted, _stretch(series, first, 0, stop)))
         after.append(logits_of(fitted, _stretch(series, first, stop, len(series))))
@@ -282,18 +288,19 @@ def _eyes(spans: Spans, fitted: Sequence[Fitted]) -> list[Null]:
         Null(
             "eyes: closed, open",
             "closed baseline, open eyes: share of people for whom the mismatch is missed (only told)",
-            missed / len(both),
+            missed / len(both) if both else float("nan"),
         ),
     ]
 
 
-def _lectures(folder: Path, fitted: Sequence[Fitted]) -> list[Null]:
+def _lectures(
+    control: Mapping[str, FrameSeries], understood: Mapping[str, FrameSeries], fitted: Sequence[Fitted]
+) -> list[Null]:
     """Score lectures that were understood against control, of people who have both: EEG does not tell them apart.
 
     Against the first 30 s of the own control, and against what is usual for people. A higher AUC would be a leak.
     """
     usual = np.mean([one.population for one in fitted], axis=0).astype(np.float32)
-    control, understood = _by_person(folder, "Control"), _by_person(folder, "Understanding")
     found: list[Null] = []
     for text, own in (("30 s of own control", True), ("no baseline", False)):
         said: tuple[list[Values], list[Values]] = ([], [])
@@ -302,10 +309,8 @@ def _lectures(folder: Path, fitted: Sequence[Fitted]) -> list[Null]:
             reference = mean if own else np.broadcast_to(usual, mean.shape)
             for one, series in zip(said, (control[name], understood[name]), strict=True):
                 one.append(logits_of(fitted, _stretch(series, reference, 0, len(series))))
-        value = _auc(*_joined(*said)) if said[0] else float("nan")
-        found.append(
-            Null(f"lectures, {text}", f"muse-biohack, understanding against control ({text}), AUC", value, None, 0.60)
-        )
+        question = f"muse-biohack, understanding against control ({text}), AUC"
+        found.append(Null(f"lectures, {text}", question, _auc(*_joined(*said)), None, 0.60))
     return found
 
 

@@ -77,9 +77,7 @@ def _nulls(report: FocusReport) -> str:
 
 def _null(null: Null) -> str:
     verdict = {True: "passed", False: "<span class='failed'>FAILED</span>", None: ""}[null.passed]
-    return (
-        f"<tr><td>{escape(null.question)}</td><td>{null.value:.3f}</td><td>{escape(null.gate)}</td><td>{verdict}</td>"
-    )
+    return f"<tr><td>{escape(null.question)}</td><td>{null.answer}</td><td>{escape(null.gate)}</td><td>{verdict}</td>"
 
 
 def _curve(curve: Curve) -> str:

@@ -21,14 +21,12 @@ from bci.errors import ModelError
 from inference.bundle import load_bundle
 from inference.normalise import RunningMean
 from inference.session import FocusSession, choose_providers
-from inference.training.calibration import cross_calibrated, fit_calibrations
+from inference.training.calibration import cross_calibrated, fit_calibrations, ood_limits
 from inference.training.config import TrainingConfig, load_config
 from inference.training.corpus import Person
 from inference.training.eegmat import eegmat_folder, person_name, read_eegmat
 from inference.training.evaluate import (
-    REFERENCES,
     FocusReport,
-    ood_limit,
     out_of_fold,
     report,
     report_of,
@@ -43,7 +41,6 @@ from inference.training.metrics import Scores, class_weights, failed
 from inference.training.nulls import nulls_of
 from inference.training.response import response_time_s
 from inference.training.trained_on import EEGMAT, TrainedOn
-from inference.training.windows import Reference
 
 MARGINS = tuple(round(0.05 * k, 2) for k in range(11))
 _FOLDS_SHARE = 0.85
@@ -181,8 +178,8 @@ def train_on(
         raise ModelError(msg)
     fits = fit_calibrations(found)
     fitted.network.calibrate(fits["baseline"].scale, fits["baseline"].shift)
-    limits: dict[Reference, float] = {reference: ood_limit(found, reference) for reference in REFERENCES}
-    calibrated = cross_calibrated(found, limits)
+    limits = ood_limits(found)
+    calibrated = cross_calibrated(found)
     usual = inspect.signature(RunningMean).parameters
     progress("figures", 1.0)
     measured = Measured(
@@ -197,6 +194,7 @@ def train_on(
         population=fitted.population,
         prior_s=float(usual["prior_s"].default),
         time_constant_s=float(usual["time_constant_s"].default),
+        aside=fitted.aside,
     )
     folder = export(fitted.network, measured, config, out, trained_on)
     # measured with the model as it will run, so it is written once more

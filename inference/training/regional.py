@@ -7,8 +7,10 @@ Frontal theta beside posterior alpha and central beta does tell something there;
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,9 @@ BASELINE_WINDOWS = 3
 
 FOLDS = 6
 RIDGE_C = 1.0
+
+
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +89,34 @@ def read_table(path: Path) -> _Table:
     if absent:
         msg = f"{path}: no column {', '.join(absent)}; expected {', '.join(needed)}"
         raise ConfigError(msg)
-    power = np.array([[float(row[name] or "nan") for name in POWERS] for row in rows])
+    power = np.array([[_number(path, line, row, name, float) for name in POWERS] for line, row in enumerate(rows, 2)])
     if not (power > 0.0).all():
         at = int(np.argmax(~(power > 0.0).all(axis=1)))
         msg = f"{path}: line {at + 2} holds a band power that is missing or not above 0; leave the line out"
         raise ConfigError(msg)
-    label = np.array([int(row["label"]) for row in rows])
+    label, person, window = (
+        np.array([_number(path, line, row, name, int) for line, row in enumerate(rows, 2)])
+        for name in ("label", "subject", "window_idx")
+    )
     if len(np.unique(label)) != 2:
         msg = f"{path}: only one condition (label {label[0]}); rest (0) and task (1) are needed"
         raise ConfigError(msg)
-    ints = {name: np.array([int(row[name]) for row in rows]) for name in ("subject", "window_idx")}
-    return _Table(np.log(power), label, ints["subject"], ints["window_idx"])
+    for one in np.unique(person):
+        own = person == one
+        if not (own & (label == 0) & (window < BASELINE_WINDOWS)).any():
+            msg = f"{path}: person {one} has no rest (label 0) in windows 0 to {BASELINE_WINDOWS - 1}; leave them out"
+            raise ConfigError(msg)
+    return _Table(np.log(power), label, person, window)
+
+
+def _number(path: Path, line: int, row: Mapping[str, str | None], name: str, kind: type[_Number]) -> _Number:
+    """Read a cell; an empty one is not a number, which whole numbers cannot be."""
+    text = row[name] or "nan"
+    try:
+        return kind(text)
+    except ValueError:
+        msg = f"{path}: line {line}: {name} is '{text}', expected a{' whole' if kind is int else ''} number"
+        raise ConfigError(msg) from None
 
 
 def regional_figures(path: Path) -> RegionalFigures:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.errors import ModelError
 from bci.montage import eeg_channel
 from bci.simulator.participant import Participant, Person
 from bci.types import Chunk, StreamSpec
@@ -51,8 +52,21 @@ def response_time_s(session: FocusSession, people: int) -> float:
         A loaded model.
     people
         How many are simulated, seeds 0 to people - 1.
+
+    Raises
+    ------
+    ModelError
+        If nobody has a score before the step, or after it.
     """
-    return t63(mean_curve(np.array([value_curve(session, seed) for seed in range(people)])))
+    curve = mean_curve(np.array([value_curve(session, seed) for seed in range(people)]))
+    step, hops = round(STEP_S / HOP_S), round(LEVEL_S / HOP_S)
+    if any(np.isnan(part).all() for part in (curve[step - hops : step], curve[-hops:])):
+        msg = (
+            f"the model gives none of {people} simulated people a score ({', '.join(LABELS)}), so how fast it responds "
+            "cannot be measured: it was trained on signals that are not like scalp EEG; look at its recordings"
+        )
+        raise ModelError(msg)
+    return t63(curve)
 
 
 def value_curve(session: FocusSession, seed: int) -> Curve:

@@ -138,7 +138,11 @@ def baseline_windows(
     """
     first, last = round(start_s / HOP_S), round((start_s + length_s) / HOP_S)
     if len(person.rest) < last + WINDOW_HOPS:
-        msg = f"{person.id}: {len(person.rest) * HOP_S:.0f} s of rest, need more than {last * HOP_S + WINDOW_S:.0f} s"
+        msg = (
+            f"{person.id}: {len(person.rest) * HOP_S:.0f} s of rest, need more than {last * HOP_S + WINDOW_S:.0f} s "
+            "for a baseline and a window beside it: leave the person out, or shorten `baseline_s` or "
+            "`baseline_starts_s` in the recipe"
+        )
         raise ConfigError(msg)
     mean = person.rest.mean(first, last)
     rest, task = ends_of(person.rest, 0, step), ends_of(person.task, 0, step)

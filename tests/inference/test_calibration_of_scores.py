@@ -57,7 +57,7 @@ def test_each_reference_has_a_calibration_of_its_own() -> None:
     fits = fit_calibrations(found)
     assert fits["baseline"].at(19) == pytest.approx((1.0, 0.0), abs=0.06)
     assert fits["none"].at(19) == pytest.approx((0.25, 0.0), abs=0.06)
-    for one in cross_calibrated(found, {"baseline": 9.0, "none": 9.0}).values():
+    for one in cross_calibrated(found).values():
         assert calibration_error(one.scores) < 0.03
 
 
@@ -69,7 +69,7 @@ def test_what_a_logit_is_worth_may_go_with_the_number_of_electrodes() -> None:
     assert fit.at(19) == pytest.approx((1.0, 0.0), abs=0.06)
     assert fit.at(4) == pytest.approx((0.5, -0.5), abs=0.06)
     assert (fit.fewest, fit.most) == (4, 19)
-    for one in cross_calibrated(found, {"baseline": 9.0}).values():
+    for one in cross_calibrated(found).values():
         assert calibration_error(one.scores) < 0.03
 
 
@@ -108,9 +108,7 @@ def test_a_run_is_smoothed_in_the_fit_as_the_service_smooths_it() -> None:
 def test_the_fold_that_is_calibrated_has_no_say_in_it() -> None:
     whole = said(1.0)
     turned = replace(whole, label=np.where(whole.fold == 2, 1 - whole.label, whole.label))
-    one, other = (
-        cross_calibrated({("baseline", "19"): each}, {"baseline": 9.0})["baseline", "19"] for each in (whole, turned)
-    )
+    one, other = (cross_calibrated({("baseline", "19"): each})["baseline", "19"] for each in (whole, turned))
     own = whole.fold == 2
     assert one.scores.probability[own].tolist() == other.scores.probability[own].tolist()
     assert one.scores.probability[~own].tolist() != other.scores.probability[~own].tolist()
@@ -118,7 +116,7 @@ def test_the_fold_that_is_calibrated_has_no_say_in_it() -> None:
 
 def test_alike_calibrated_scores_keep_the_order_of_the_logits_and_those_by_the_others_do_not() -> None:
     whole = said(1.0, people=6, differ=2.0)
-    (one,) = cross_calibrated({("baseline", "19"): whole}, {"baseline": 9.0}).values()
+    (one,) = cross_calibrated({("baseline", "19"): whole}).values()
     order = np.argsort(whole.logit)
     assert (np.diff(one.alike.probability[order]) >= 0.0).all()
     assert pooled_auc(one.scores) < pooled_auc(one.alike)
@@ -157,3 +155,10 @@ def test_whoever_was_scored_in_one_condition_only_is_left_out_of_the_error_of_ch
     )
     alone = one.person == 0
     assert np.isnan(error_by_chance(Scores(probability[alone], one.label[alone], one.person[alone])).value)
+
+
+def test_a_fold_has_no_say_in_what_counts_as_usual() -> None:
+    whole = said(1.0)
+    odd = replace(whole, ood=np.where(whole.fold == 2, 100.0, whole.ood))
+    (one,) = cross_calibrated({("baseline", "19"): odd}).values()
+    assert np.isnan(one.scores.probability).tolist() == (whole.fold == 2).tolist()

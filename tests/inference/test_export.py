@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,21 @@ def test_the_card_says_whose_data_and_what_it_does_not_mean(tmp_path: Path) -> N
     for said in ("10.13026/C2JQ1P", "Open Data Commons Attribution", "mental arithmetic", "closed", "not a diagnosis"):
         assert said in card
     assert "{" not in card
+    assert "(Subject00 to Subject23)" in card
+    assert "each by a network of all the others" in card
+    assert "| Left out | Nobody contradicts" in card
+
+
+def test_the_card_of_another_recipe_says_what_was_done(tmp_path: Path) -> None:
+    config = TrainingConfig(people=(0, 2, 3, 5, 4), folds=2, baseline_s=20.0)
+    folder = export(network(), replace(measured(), aside=("Subject02",)), config, tmp_path)
+    card = (folder / "CARD.md").read_text("utf-8")
+    assert "(Subject00, Subject02, Subject03, Subject05, Subject04)" in card
+    assert "in 2 groups, each by a network of all the other groups" in card
+    assert "| Left out | Subject02: a coin tells their labels better" in card
+    assert "30 s" not in card
+    assert "| 20 s of rest | 19 |" in card
+    assert "rest_20s_19ch" in load_bundle(folder).card.metrics
 
 
 def test_the_recipe_beside_a_model_can_be_read_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from inference.bundle import load_bundle
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
 from inference.training.folds import fit_folds
-from inference.training.metrics import Null, failed
+from inference.training.metrics import Null, failed, not_asked
 from inference.training.nulls import nulls_of
 from inference.training.recipe import train_on
 
@@ -65,6 +65,7 @@ def test_a_null_passes_inside_its_gate(
     assert null.passed is passed
     assert null.gate == gate
     assert failed([null]) == ([null] if passed is False else [])
+    assert not_asked([null]) == ([null] if null.answer == "not asked" else [])
 
 
 def test_people_who_only_follow_the_task_pass() -> None:
@@ -74,6 +75,19 @@ def test_people_who_only_follow_the_task_pass() -> None:
     assert found["swap"].passed
     assert found["drift"].passed
     assert found["channels shuffled in time"].passed
+
+
+def test_what_cannot_be_asked_is_said_on_the_card(tmp_path: Path) -> None:
+    people = [generated_person(seed, rest_s=120.0, task_s=60.0) for seed in range(6)]
+    for name in ("muse-biohack", "openbci-luab"):
+        (tmp_path / "data" / name).mkdir(parents=True)  # as where a download was broken off
+    folder = train_on(people, CONFIG, out=tmp_path / "out", others=tmp_path / "data")
+    card = (folder / "CARD.md").read_text("utf-8")
+    assert (
+        "It passes every gate that was asked. **Not asked, as their recordings were not there: eyes: open, open" in card
+    )
+    assert "| not asked | at most 0.5 |" in card
+    assert "eyes_open_open" not in load_bundle(folder).card.metrics["nulls"]
 
 
 def test_a_model_that_follows_drift_is_not_exported_without_force(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from inference.training.sessions import read_own, with_common_electrodes
 from inference.training.windows import WINDOW_HOPS, baseline_windows, ends_of
 
 TINY = TrainingConfig(
-    folds=2,
+    folds=4,
     members=2,
     width=4,
     steps=8,
@@ -92,12 +92,12 @@ def test_training_on_sessions_gives_a_model_that_loads_and_a_card_that_is_true_a
         "own recordings (people: 4; sessions: 4, not live: 4; 4.7 min of rest, 4.7 min of task; task: 32 of "
         "markers 'count'; rest: 32 of markers 'rest'), task against rest"
     )
-    assert card.metrics["rest_30s_8ch"]["auc_within"] > 0.7  # type: ignore[operator] - a number
+    assert card.metrics["rest_20s_8ch"]["auc_within"] > 0.7  # type: ignore[operator] - a number
     texts = {path.name: path.read_text("utf-8") for path in folder.iterdir() if path.suffix in (".md", ".toml")}
     assert not [name for name in NAMES if any(name in text for text in texts.values())]
     assert not [name for name, text in texts.items() if "EEGMAT (" in text or "Zyma" in text]
     assert "**4 of them SIMULATED or replayed, of no live headset**" in texts["CARD.md"]
-    assert "It passes every gate." in texts["CARD.md"]
+    assert "It passes every gate that was asked. **Not asked, as their recordings were not there:" in texts["CARD.md"]
     assert "people = []" in texts["recipe.toml"]
     assert train(*readable, "--task", "count", out=out, recipe=recipe) == 1
     assert "is there already; give another --name or --out" in capsys.readouterr().err

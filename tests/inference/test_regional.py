@@ -44,6 +44,13 @@ def test_without_an_effect_nothing_is_found(tmp_path: Path) -> None:
         (lambda text: text.replace("beta_power", "beta", 1), "no column beta_power"),
         (lambda text: text.replace(text.splitlines()[3].split(",")[0], "nan", 1), "line 4 holds a band power"),
         (lambda text: text.replace(text.splitlines()[3].split(",")[0], "", 1), "line 4 holds a band power"),
+        (lambda text: text.replace(text.splitlines()[3].split(",")[0], "x", 1), "line 4: theta_power is 'x', expected"),
+        (lambda text: text.replace(",0,0,0\n", ",0,0,rest\n", 1), "line 2: label is 'rest', expected a whole number"),
+        (lambda text: text.replace(",3,0,0\n", ",3,,0\n", 1), "window_idx is 'nan', expected a whole number"),
+        (
+            lambda text: text.replace(",3,0,0", ",3,7,0").replace(",3,1,0", ",3,7,0").replace(",3,2,0", ",3,7,0"),
+            "person 3 has no rest",
+        ),
     ],
 )
 def test_a_table_that_is_none_is_refused(tmp_path: Path, change, said: str) -> None:  # noqa: ANN001

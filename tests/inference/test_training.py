@@ -8,15 +8,16 @@ import pytest
 import torch
 from generated_people import generated_person, generated_series
 
-from bci.errors import ConfigError
-from inference.bundle import load_bundle
+from bci.errors import ConfigError, ModelError
+from inference.bundle import DEFAULT_MODEL, find_model, load_bundle
+from inference.session import FocusSession
 from inference.training.config import TrainingConfig, load_config
 from inference.training.corpus import Person
 from inference.training.evaluate import out_of_fold, report
 from inference.training.fit import fit
 from inference.training.folds import fit_folds, fold_of
 from inference.training.recipe import train, train_on
-from inference.training.response import mean_curve, t63
+from inference.training.response import mean_curve, response_time_s, t63
 from inference.training.windows import WINDOW_HOPS, baseline_windows, join, population_mean, running_windows
 
 TINY = TrainingConfig(
@@ -72,7 +73,7 @@ def test_train_writes_a_model_that_loads_and_falls_with_alpha(corpus: list, tmp_
     assert list(card.confidence.accuracy) == sorted(card.confidence.accuracy)
     assert 0.5 <= card.confidence.accuracy[0] <= card.confidence.accuracy[-1] < 1.0
     assert 0.0 < card.response_s < 25.0
-    assert card.metrics["rest_30s_8ch"]["coverage"] > 0.9
+    assert card.metrics["rest_20s_8ch"]["coverage"] > 0.9
 
 
 def test_early_stopping_keeps_an_early_step_where_there_is_nothing_to_learn() -> None:
@@ -87,6 +88,12 @@ def test_response_time_is_the_time_to_63_percent_of_the_mean_curve() -> None:
     curves = np.array([rise + 0.05, rise - 0.05])
     curves[0, :300] = np.nan
     assert t63(mean_curve(curves)) == pytest.approx(2.5, abs=0.1)
+
+
+def test_a_model_that_scores_nobody_has_no_response_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.training.response.value_curve", lambda *_: np.full(1875, np.nan))
+    with pytest.raises(ModelError, match="none of 2 simulated people a score"):
+        response_time_s(FocusSession(find_model(DEFAULT_MODEL)), 2)
 
 
 def test_no_window_touches_the_baseline_stretch() -> None:

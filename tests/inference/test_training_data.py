@@ -44,6 +44,7 @@ def renamed(*labels: str) -> StreamSpec:
         (recording(renamed(*"abcdefgh")), "none of its channels"),
         (with_holes(), "100 values are missing"),
         (recording(gain=1e-3), "another unit"),
+        (recording(gain=0.0), "the task stands still in most channels"),
         (recording(replace(SPEC, channels=SPEC.channels[::-1])), "their order"),
     ],
 )
@@ -68,6 +69,8 @@ def test_people_that_nothing_can_be_learned_from_are_refused() -> None:
     nothing = replace(people[0].rest, usable=np.zeros_like(people[0].rest.usable))
     with pytest.raises(ConfigError, match="nothing of the rest is usable"):
         check_corpus([replace(people[0], rest=nothing), *people[1:]])
+    with pytest.raises(ConfigError, match=r"3\.0 s of task, a window alone is 4\.8 s: leave the person out"):
+        check_corpus([*people[1:], generated_person(0, task_s=3.0)])
 
 
 def test_a_person_without_a_rest_is_named(tmp_path: Path) -> None:

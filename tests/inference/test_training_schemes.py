@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from inference.training.fit import _rate, fit
 from inference.training.folds import fit_folds, fold_of
 from inference.training.holdout import evaluate_hold_out
 from inference.training.kept import KeptFits
+from inference.training.network import FocusNetwork, NetworkShape
 from inference.training.tensorboard import loss_writer
 
 TINY = TrainingConfig(
@@ -101,16 +103,33 @@ def test_training_goes_on_where_it_was_and_ends_with_the_same_weights(corpus: li
 
 def test_another_recipe_or_other_people_find_no_fit_of_the_old_ones(corpus: list[Person], tmp_path: Path) -> None:
     kept = KeptFits(tmp_path)
-    fitted = fit_folds(corpus, TINY, kept=kept)[0]
+    fit_folds(corpus, TINY, kept=kept)
     learn = [person for person, fold in zip(corpus, fold_of(len(corpus), TINY), strict=True) if fold != 0]
     assert kept.find(learn, TINY, 1) is not None
     assert kept.find(learn, TINY, 2) is None
     assert kept.find(learn[1:], TINY, 1) is None
     assert kept.find(learn, TINY.model_copy(update={"noise": 0.2}), 1) is None
+    mirrored = replace(learn[0].rest, positions_m=learn[0].rest.positions_m * np.float32([-1, 1, 1]))
+    assert kept.find([replace(learn[0], rest=mirrored), *learn[1:]], TINY, 1) is None
+
+
+@pytest.mark.parametrize("damage", ["cut short", "of another network", "of something else"])
+def test_a_kept_fit_that_is_none_is_fitted_anew(corpus: list[Person], tmp_path: Path, damage: str) -> None:
+    kept = KeptFits(tmp_path)
+    fitted = fit_folds(corpus, TINY, kept=kept)[0]
+    learn = [person for person, fold in zip(corpus, fold_of(len(corpus), TINY), strict=True) if fold != 0]
+    if damage == "of another network":
+        wide = FocusNetwork(NetworkShape(members=TINY.members, width=2 * TINY.width))
+        kept.keep(replace(fitted, network=wide), learn, TINY, 1)
+    else:
+        for path in tmp_path.glob("*.pt"):
+            if damage == "cut short":
+                path.write_bytes(path.read_bytes()[:100])
+            else:
+                torch.save({"weights": [1.0]}, path)
+    assert kept.find(learn, TINY, 1) is None
     kept.keep(fitted, learn, TINY, 1)
-    for path in tmp_path.glob("*.pt"):
-        path.write_bytes(path.read_bytes()[:100])
-    assert kept.find(learn, TINY, 1) is None  # cut short: fitted anew
+    assert kept.find(learn, TINY, 1) is not None
 
 
 def test_people_can_be_listed_by_number(tmp_path: Path) -> None:
