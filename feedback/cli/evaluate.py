@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         from dataclasses import asdict
 
-        print(json.dumps(asdict(found), indent=1))
+        print(json.dumps(_known(asdict(found)), indent=1))
     else:
         _show(found)
     if args.html is not None:  # last: what was measured is told, whatever the disk says
@@ -87,6 +88,15 @@ def run(args: argparse.Namespace) -> int:
         with writing(args.html):
             args.html.write_text(html_page(found), "utf-8")
     return 0
+
+
+def _known(value: object) -> object:
+    """Put null where there is no number: JSON has none for it."""
+    if isinstance(value, dict):
+        return {key: _known(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _scheme(config: TrainingConfig, args: argparse.Namespace) -> TrainingConfig:
@@ -141,7 +151,7 @@ def _line(row: Row) -> str:
 
 def _null(null: Null) -> str:
     verdict = {True: "passed", False: "FAILED", None: ""}[null.passed]
-    return f"| {null.question} | {null.value:.3f} | {null.gate} | {verdict} |"
+    return f"| {null.question} | {null.answer} | {null.gate} | {verdict} |"
 
 
 def _figure(figure: Figure) -> str:

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             "force": args.force,
             "kept": KeptFits(args.keep) if args.keep else None,
             "watch": stack.enter_context(loss_writer(args.tensorboard)) if args.tensorboard else None,
+            "tell": lambda note: print(note, file=sys.stderr),
             "progress": stack.enter_context(progress_bar("training")),
         }
         print(_trained(args, config.model_copy(update={"device": device}), how))
@@ -109,6 +110,5 @@ def _trained(args: argparse.Namespace, config: TrainingConfig, how: dict[str, An
         Wish(tuple(args.rest), tuple(args.task)),
         own_config(config, args.name),
         alone=args.only_sessions,
-        tell=lambda note: print(note, file=sys.stderr),
         **how,
     )

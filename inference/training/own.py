@@ -130,6 +130,7 @@ def train_sessions(
         trained_on=described(own, corpus, others),
         kept=kept,
         watch=watch,
+        tell=tell,
         progress=progress,
     )
 

@@ -37,7 +37,7 @@ from inference.training.folds import Progress, Watch, fit_folds, fit_or_find, si
 from inference.training.holdout import evaluate_hold_out
 from inference.training.kept import KeptFits
 from inference.training.lengths import baseline_lengths
-from inference.training.metrics import Scores, class_weights, failed
+from inference.training.metrics import Scores, class_weights, failed, not_asked
 from inference.training.nulls import nulls_of
 from inference.training.response import response_time_s
 from inference.training.trained_on import EEGMAT, TrainedOn
@@ -54,6 +54,7 @@ def train(
     force: bool = False,
     kept: KeptFits | None = None,
     watch: Watch | None = None,
+    tell: Callable[[str], object] = print,
     progress: Progress = silent,
 ) -> Path:
     """Train, measure and export the default model.
@@ -72,6 +73,8 @@ def train(
         Where finished fits are kept, so that training that was interrupted goes on; None keeps none.
     watch
         Told the loss at each step of each fit.
+    tell
+        Takes a sentence for a person on what could not be asked.
     progress
         Told what is done, and the share of it.
 
@@ -90,7 +93,7 @@ def train(
     folder = eegmat_folder(data)
     corpus = read_eegmat(folder, config.numbers, lambda name: progress(f"reading {name}", 0.0))
     return train_on(
-        corpus, config, out=out, force=force, others=folder.parent, kept=kept, watch=watch, progress=progress
+        corpus, config, out=out, force=force, others=folder.parent, kept=kept, watch=watch, tell=tell, progress=progress
     )
 
 
@@ -154,6 +157,7 @@ def train_on(
     trained_on: TrainedOn = EEGMAT,
     kept: KeptFits | None = None,
     watch: Watch | None = None,
+    tell: Callable[[str], object] = print,
     progress: Progress = silent,
 ) -> Path:
     """Train on people that were read already, with the nulls' recordings in `others`; otherwise like `train`.
@@ -172,6 +176,8 @@ def train_on(
         watch,
     )
     nulls = nulls_of(corpus, config, folds, others, fitted)
+    if absent := not_asked(nulls):
+        tell(f"not asked, as their recordings are not beside the data: {', '.join(null.name for null in absent)}")
     if (bad := failed(nulls)) and not force:
         told = "; ".join(f"{null.name}: {null.question} is {null.value:.3f}" for null in bad)
         msg = f"the model knows what it must not ({told}) and is not exported; --force exports it, and its card says so"

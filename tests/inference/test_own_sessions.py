@@ -84,6 +84,7 @@ def test_training_on_sessions_gives_a_model_that_loads_and_a_card_that_is_true_a
     assert said.out.strip() == str(folder)
     assert "trained on the sessions alone: no EEGMAT recordings" in said.err
     assert "baselines begin at 0, 20 s of the rest" in said.err
+    assert "not asked, as their recordings are not beside the data: eyes: open, open" in said.err
     card = load_bundle(folder).card
     assert card.licence == "own recordings, no licence stated"
     evaluation = card.metrics["evaluation"]
