@@ -21,9 +21,6 @@ DEFAULT_MODEL = "focus-attention@1.0.0"
 USUAL_ELECTRODES = 9
 """What calibrations are told for; `PlattScaling` says how they go with the number."""
 
-WINDOW_TOKENS = 6
-"""What this version trains and measures its models on (decision 5)."""
-
 RESTORE = "restore it, or train it again with `focusloop train`"
 """What to do about a model that is not as it was."""
 
@@ -173,9 +170,8 @@ class ModelCard(_Strict):
 
     @model_validator(mode="after")
     def _check_times(self) -> Self:
-        window_s = WINDOW_TOKENS * self.token_s
-        if not math.isclose(self.window_s, window_s):
-            msg = f"window_s: {self.window_s:g}, expected {window_s:g}: a window is {WINDOW_TOKENS} tokens of token_s"
+        if not self.tokens or not math.isclose(self.window_s, self.tokens * self.token_s):
+            msg = f"window_s: {self.window_s:g}, expected a whole number of tokens of {self.token_s:g} s"
             raise ValueError(msg)
         hops = self.token_s / self.hop_s
         if not math.isclose(hops, round(hops)):

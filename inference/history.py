@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inference import window_kernel as k
 from inference.eyes import AlphaIndex
+from inference.noise import SpectralSlope
 from inference.normalise import Features
 from streaming.compiled import compile_function
 from streaming.types import FeatureFrame
@@ -41,6 +42,8 @@ class Window:
         True where the newest token is: before, the filters still ring.
     full
         True where every token is.
+    slope
+        `inference.noise` slope of the spectrum; NaN where nothing is usable.
     """
 
     relative: Features
@@ -53,6 +56,7 @@ class Window:
     clean: float
     settled: bool
     full: bool
+    slope: float
 
 
 class FrameHistory:
@@ -64,18 +68,26 @@ class FrameHistory:
         Scored channels of the stream.
     columns
         Which bands of a frame the model sees, in its order.
-    index
-        Alpha index for those bands.
+    index, slope
+        Alpha index and spectral slope for those bands.
     tokens, hops_per_token
         Geometry of the window.
     """
 
     def __init__(
-        self, channels: int, columns: NDArray[np.int64], index: AlphaIndex, tokens: int, hops_per_token: int
+        self,
+        channels: int,
+        columns: NDArray[np.int64],
+        index: AlphaIndex,
+        slope: SpectralSlope,
+        tokens: int,
+        hops_per_token: int,
     ) -> None:
         size = (tokens - 1) * hops_per_token + 1
         self._columns = columns
         self._index = index
+        self._slope = slope
+        self._slopes = np.empty(channels)
         self._offsets = np.arange(1 - size, 1, hops_per_token, dtype=np.int64)
         self._shape = (channels, tokens, len(columns))
         self._rings = (
@@ -88,7 +100,7 @@ class FrameHistory:
         self._numbers = k.new_numbers()
         self._generation = -1
         self._pushed = 0
-        self._advance = compile_function(k.advance, k.ADVANCE_SIGNATURE, (k.alpha_index,)).function
+        self._advance = compile_function(k.advance, k.ADVANCE_SIGNATURE, (k.alpha_index, k.median_slope)).function
 
     def push(self, frame: FeatureFrame) -> Window:
         """Take a frame in and give the window that ends with it; a new generation forgets all frames before."""
@@ -104,6 +116,7 @@ class FrameHistory:
             self._columns,
             self._index.alpha,
             self._index.every,
+            self._slope.weights,
             frame.settled,
             frame.bridged,
             self._pushed,
@@ -111,10 +124,11 @@ class FrameHistory:
             *self._rings,
             relative,
             usable,
+            self._slopes,
             self._numbers,
         )
         self._pushed += 1
-        good, holes, alpha, lifted, touching, clean, settled, full = self._numbers.tolist()
+        good, holes, alpha, lifted, touching, clean, settled, full, slope = self._numbers.tolist()
         return Window(
             relative,
             usable,
@@ -126,6 +140,7 @@ class FrameHistory:
             clean,
             settled > 0.0,
             full > 0.0,
+            slope - self._slope.offset,
         )
 
     def _forget(self) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from inference.normalise import Features
 
 FLAT_ABOVE = -0.15
-"""A spectrum whose slope lies above this is no EEG's. Set without labels: white noise lies from -0.1 to 0.15, of
-438 rests of heads the flattest at -0.37, the next at -0.56."""
+"""A spectrum whose slope lies above this is no EEG's, of a rest or of a window. Set without labels: half minutes of
+white noise lie from -0.1 to 0.15, of 438 rests of heads the flattest at -0.37, the next at -0.56."""
 
 
 class SpectralSlope:
@@ -28,9 +28,12 @@ class SpectralSlope:
 
     def __init__(self, bands_hz: Sequence[tuple[float, float]]) -> None:
         low, high = np.array(bands_hz).T
-        self._columns = (low >= 4.0) & ((high <= 8.0) | (low >= 13.0))
-        self._log_hz = np.log(np.sqrt(low * high))[self._columns]
-        self._log_width = np.log(high - low)[self._columns]
+        columns = (low >= 4.0) & ((high <= 8.0) | (low >= 13.0))
+        log_hz = np.log(np.sqrt(low * high))
+        centred = np.where(columns, log_hz - log_hz[columns].mean(), 0.0)
+        self.weights = centred / (centred @ centred)
+        """float64 (bands,): of the log shares; with `offset` taken off, the slope of a straight line through them."""
+        self.offset = float(self.weights @ np.log(high - low))
 
     def of(self, relative: Features) -> float:
         """Slope of the log power density over the log frequency, median over the channels.
@@ -40,5 +43,4 @@ class SpectralSlope:
         relative
             float32 (channels, bands): mean log shares.
         """
-        density = relative[:, self._columns] - self._log_width
-        return float(np.median(np.polyfit(self._log_hz, density.T, 1)[0]))
+        return float(np.median(relative @ self.weights)) - self.offset

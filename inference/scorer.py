@@ -15,6 +15,7 @@ from inference.baseline import Baseline, Owner, RestCollector
 from inference.bundle import RESTORE, ModelBundle
 from inference.eyes import SMOOTHING_S, AlphaIndex, contradicts
 from inference.history import FrameHistory, Window
+from inference.noise import SpectralSlope
 from inference.normalise import Features, RunningMean
 from inference.personal.certificate import Certificate
 from inference.personal.head import HeadReader
@@ -135,7 +136,9 @@ class StreamScorer:
         self.card = card
         self.model_id = bundle.id
         self.delay_s = group_delay_s + smoothing_s
-        self._history = FrameHistory(shape[0], columns, self.index, card.tokens, round(card.token_s / hop_s))
+        self._history = FrameHistory(
+            shape[0], columns, self.index, SpectralSlope(card.bands_hz), card.tokens, round(card.token_s / hop_s)
+        )
         usual = card.normalisation
         self._running = RunningMean(shape, hop_s, usual.population, usual.prior_s, usual.time_constant_s)
         self._track = ScoreTrack(hop_s, smoothing_s)

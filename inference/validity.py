@@ -1,7 +1,7 @@
 """When a score is one: the rules, fixed before any label was looked at, and the reasons they give.
 
 Contact is judged before artefacts, artefacts before the model: a score of a headset on the table is not a bad score,
-it is none.
+it is none. A window whose power does not fall with frequency is of no head (`inference.noise`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inference.history import Window
+from inference.noise import FLAT_ABOVE
 from inference.types import Reason
 
 
@@ -52,4 +53,6 @@ def judge(window: Window, rules: Rules = RULES) -> Reason | None:
         return "poor_contact"
     if window.clean < rules.usable_share:
         return "artifact"
-    return None if window.full else "warming_up"
+    if not window.full:
+        return "warming_up"
+    return "out_of_distribution" if window.slope > FLAT_ABOVE else None

@@ -17,16 +17,17 @@ USABLE = 0.5
 OFF_HEAD_BITS = 1 | 2 | 4 | 64
 """`Flag` bits of an electrode that does not touch a head: railed, flat, line, contact."""
 
-QUALITY, BRIDGED, ALPHA, LIFTED, TOUCHING, CLEAN, SETTLED, FULL = range(8)
+QUALITY, BRIDGED, ALPHA, LIFTED, TOUCHING, CLEAN, SETTLED, FULL, SLOPE = range(9)
 """Places in `numbers`."""
 
 ALPHA_SIGNATURE = "float64(float32[:,:], boolean[:], boolean[::1], boolean[::1])"
+SLOPE_SIGNATURE = "float64(float32[:,:,::1], boolean[:,::1], float64[::1], float64[::1])"
 READ_OUT_SIGNATURE = "float64(float32[:,:,::1], boolean[:,::1], int64[::1], float64[:,::1])"
 ADVANCE_SIGNATURE = (
     "void(Array(float32, 2, 'C', readonly=True), Array(float32, 1, 'C', readonly=True), "
-    "Array(uint8, 1, 'C', readonly=True), int64[::1], boolean[::1], boolean[::1], boolean, float64, int64, "
-    "int64[::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], boolean[::1], float64[::1], "
-    "float32[:,:,::1], boolean[:,::1], float64[::1])"
+    "Array(uint8, 1, 'C', readonly=True), int64[::1], boolean[::1], boolean[::1], float64[::1], "
+    "boolean, float64, int64, int64[::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], boolean[::1], float64[::1], "
+    "float32[:,:,::1], boolean[:,::1], float64[::1], float64[::1])"
 )
 FOLLOW_SIGNATURE = "void(float32[:,:], boolean[:], float64, float64[::1], float32[:,::1])"
 
@@ -49,6 +50,37 @@ def alpha_index(relative: Any, usable: Any, alpha: Any, every: Any) -> float:  #
     return total / count if count else math.nan
 
 
+def median_slope(relative: Any, usable: Any, weights: Any, slopes: Any) -> float:  # noqa: ANN401 - numba's arrays
+    """Weigh the mean log shares of each channel, and take the median of the channels; NaN where none is usable.
+
+    Parameters
+    ----------
+    relative, usable
+        float32 (channels, tokens, bands) and bool (channels, tokens).
+    weights
+        float64 (bands,), from `inference.noise.SpectralSlope`.
+    slopes
+        Room for the channels, float64 (channels,).
+    """
+    count = 0
+    for channel in range(relative.shape[0]):
+        total, tokens = 0.0, 0
+        for token in range(relative.shape[1]):
+            if usable[channel, token]:
+                tokens += 1
+                for band in range(relative.shape[2]):
+                    total += weights[band] * relative[channel, token, band]
+        if not tokens:
+            continue
+        slope, at = total / tokens, count
+        while at > 0 and slopes[at - 1] > slope:
+            slopes[at] = slopes[at - 1]
+            at -= 1
+        slopes[at] = slope
+        count += 1
+    return 0.5 * (slopes[(count - 1) // 2] + slopes[count // 2]) if count else math.nan
+
+
 def advance(
     values: Any,  # noqa: ANN401
     quality: Any,  # noqa: ANN401
@@ -56,6 +88,7 @@ def advance(
     columns: Any,  # noqa: ANN401
     alpha: Any,  # noqa: ANN401
     every: Any,  # noqa: ANN401
+    weights: Any,  # noqa: ANN401
     settled: Any,  # noqa: ANN401
     bridged: Any,  # noqa: ANN401
     pushed: Any,  # noqa: ANN401
@@ -67,6 +100,7 @@ def advance(
     ring_bridged: Any,  # noqa: ANN401
     relative: Any,  # noqa: ANN401
     usable: Any,  # noqa: ANN401
+    slopes: Any,  # noqa: ANN401
     numbers: Any,  # noqa: ANN401
 ) -> None:
     """Take one frame in and gather the window that ends with it.
@@ -79,6 +113,8 @@ def advance(
         int64 (bands of the model,).
     alpha, every
         bool (bands of the model,), as in `alpha_index`.
+    weights, slopes
+        As in `median_slope`.
     pushed
         Frames taken in before this one, since the rings were forgotten.
     offsets
@@ -86,7 +122,7 @@ def advance(
     ring_relative, ring_quality, ring_flags, ring_settled, ring_bridged
         The rings, frames first.
     relative, usable, numbers
-        Written: float32 (channels, tokens, bands), bool (channels, tokens), and float64 (8,) as `QUALITY` and so on.
+        Written: float32 (channels, tokens, bands), bool (channels, tokens), and float64 (9,) as `QUALITY` and so on.
     """
     size, channels, bands = ring_relative.shape
     slot = pushed % size
@@ -138,6 +174,7 @@ def advance(
     numbers[CLEAN] = n_clean / (channels * n_settled) if n_settled else 0.0
     numbers[SETTLED] = 1.0 if settled else 0.0
     numbers[FULL] = 1.0 if n_settled == tokens else 0.0
+    numbers[SLOPE] = median_slope(relative, usable, weights, slopes)
 
 
 def follow(
@@ -169,7 +206,7 @@ def follow(
 
 def new_numbers() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Make room for what `advance` counts."""
-    return np.zeros(8)
+    return np.zeros(9)
 
 
 def read_out(x: Any, usable: Any, region: Any, weights: Any) -> float:  # noqa: ANN401 - numba's arrays

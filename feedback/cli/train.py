@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             "force": args.force,
             "kept": KeptFits(args.keep) if args.keep else None,
             "watch": stack.enter_context(loss_writer(args.tensorboard)) if args.tensorboard else None,
-            "tell": lambda note: print(note, file=sys.stderr),
+            "tell": partial(print, file=sys.stderr),
             "progress": stack.enter_context(progress_bar("training")),
         }
         print(_trained(args, config.model_copy(update={"device": device}), how))

@@ -61,7 +61,7 @@ def models(tmp_path: Path) -> Path:
         ("model.toml", rb'feature_schema = "[^"]+"', b'feature_schema = "other/1"', "other/1"),
         ("model.toml", rb"opset = \d+", b"opset = 'many'", "opset"),
         ("model.toml", rb"\A", b"= no toml\n", "no TOML"),
-        ("model.toml", rb"bands_hz = \[\[", b"bands_hz = [[0.1, 0.2], [", "0.1-0.2 Hz"),
+        ("model.toml", rb"bands_hz = \[\[4\.0, 6\.0\]", b"bands_hz = [[0.1, 0.2]", "0.1-0.2 Hz"),
     ],
 )
 def test_a_model_that_is_not_what_it_says_is_refused_at_start(

@@ -9,6 +9,7 @@ from bci.sources.simulator import ManualSimulator
 from bci.uri import parse_uri
 from inference.eyes import AlphaIndex
 from inference.history import FrameHistory
+from inference.noise import SpectralSlope
 from inference.types import Reason
 from inference.validity import judge
 from streaming.features import SCHEMA
@@ -35,7 +36,9 @@ def judgements(
 def test_a_fault_becomes_its_reason_and_goes_again(reason: Reason) -> None:
     manual = ManualSimulator(parse_uri("simulator:manual?speed=0"))
     pipeline = Pipeline(manual.open(), hop_s=HOP_S)
-    history = FrameHistory(8, np.arange(1, 8), AlphaIndex(SCHEMA.bands_hz[1:8]), 5, 8)
+    history = FrameHistory(
+        8, np.arange(1, 8), AlphaIndex(SCHEMA.bands_hz[1:8]), SpectralSlope(SCHEMA.bands_hz[1:8]), 5, 8
+    )
     before = judgements(manual, 12, history, pipeline)[80:]
     manual.set_fault(reason)
     during = judgements(manual, 12, history, pipeline)[60:]

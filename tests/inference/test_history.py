@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from inference import window_kernel
 from inference.eyes import AlphaIndex
 from inference.history import FrameHistory
+from inference.noise import SpectralSlope
 from inference.normalise import relative_log_power
 from streaming.features import SCHEMA
 from streaming.types import FeatureFrame
@@ -17,6 +18,7 @@ from streaming.types import FeatureFrame
 CHANNELS, TOKENS, STEP = 3, 5, 4
 COLUMNS = np.arange(1, 8)
 INDEX = AlphaIndex(SCHEMA.bands_hz[1:8])
+SLOPE = SpectralSlope(SCHEMA.bands_hz[1:8])
 
 
 def frame(number: int, generation: int = 0) -> FeatureFrame:
@@ -35,7 +37,7 @@ def frame(number: int, generation: int = 0) -> FeatureFrame:
 
 
 def history() -> FrameHistory:
-    return FrameHistory(CHANNELS, COLUMNS, INDEX, TOKENS, STEP)
+    return FrameHistory(CHANNELS, COLUMNS, INDEX, SLOPE, TOKENS, STEP)
 
 
 @given(st.integers(1, 60))
@@ -62,6 +64,12 @@ def test_a_window_is_every_fourth_of_the_last_frames(count: int) -> None:
     if settled:
         assert window.touching == pytest.approx(np.mean(off.mean(axis=0) < 0.5))
         assert window.clean == pytest.approx(np.mean([(one.quality >= 0.5).mean() for one in settled]))
+    known = [channel for channel in range(CHANNELS) if window.usable[channel].any()]
+    if known:
+        means = np.array([window.relative[channel, window.usable[channel]].mean(axis=0) for channel in known])
+        assert window.slope == pytest.approx(SLOPE.of(means), abs=1e-5)
+    else:
+        assert np.isnan(window.slope)
     index = INDEX.of(window.relative[:, -1], window.usable[:, -1])
     assert window.alpha_index == (None if index is None else pytest.approx(index))
 
