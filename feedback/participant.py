@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bci.registry import origin_of
@@ -100,6 +100,11 @@ class Participant:
     def labels(self) -> list[str]:
         """Scored electrodes."""
         return [] if self.spec is None else [self.spec.channels[i].label for i in self.spec.scored]
+
+    def in_words(self, status: StreamStatus) -> StreamStatus:
+        """Say what is looked for while a source that is being opened says nothing itself: LSL looks for ten seconds."""
+        silent = status.state == "connecting" and not status.detail
+        return replace(status, detail=f"looking for {self.uri.text}") if silent else status
 
     def silence(self, now_s: float) -> FocusScore | None:
         """Give the invalid score that silence asks for at this moment, at most one a second; None where signal flows.

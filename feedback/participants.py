@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -40,20 +40,6 @@ COMPILING = "the signal path is being compiled (once; up to a minute)"
 _log = structlog.get_logger("focusloop.participants")
 
 
-class _NamingSink(ScoringSink):
-    """Says what is looked for while a source that is being opened says nothing itself: LSL looks for ten seconds."""
-
-    def status(self, stream_id: str, status: StreamStatus) -> None:
-        """Publish a change of state, with a sentence."""
-        person = self._people.get(stream_id)
-        super().status(stream_id, status if person is None else _looking_for(person, status))
-
-
-def _looking_for(person: Participant, status: StreamStatus) -> StreamStatus:
-    silent = status.state == "connecting" and not status.detail
-    return replace(status, detail=f"looking for {person.uri.text}") if silent else status
-
-
 class LiveParticipants:
     """Implements `feedback.service.ports.Participants` over the engine. Its methods run on the event loop.
 
@@ -82,7 +68,7 @@ class LiveParticipants:
         self._people: dict[str, Participant] = {}
         self._leaving: set[str] = set()
         self._assembly = Assembly(config.service, self._store, self._certificates, self._outlets)
-        self._sink = _NamingSink(self._people, metrics, self._outlets, self._store, self._certificates)
+        self._sink = ScoringSink(self._people, metrics, self._outlets, self._store, self._certificates)
         self.calibrations = LiveCalibrations(self._person, self._sink, self._store, self._certificates)
         self._engine = Engine(
             self.loop.tap(self._sink),
@@ -286,7 +272,7 @@ class LiveParticipants:
             raise ConflictError(msg)
         self.loop.check(wish)
         person = self._people[wish.id] = self._assembly.participant(wish)
-        person.status = _looking_for(person, person.status)
+        person.status = person.in_words(person.status)
         return person
 
     async def _begin(self, person: Participant) -> None:

@@ -219,6 +219,7 @@ class ScoringSink:
         person = self._people.get(stream_id)
         if person is None:
             return
+        status = person.in_words(status)
         log_change(stream_id, person.status, status)
         person.status = status
         if person.recorder is not None:

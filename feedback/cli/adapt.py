@@ -94,10 +94,10 @@ def _live(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _kept_token(data_dir: Path) -> str:
     """Give the token that a service has made in its data directory; none is made for a service that never ran."""
     from bci.errors import ConfigError
-    from feedback.service.access import operator_token
+    from feedback.service.access import OPERATOR_FILE, operator_token
     from feedback.service.settings import ServiceSettings
 
-    if not (data_dir / "operator.token").is_file():
+    if not (data_dir / OPERATOR_FILE).is_file():
         msg = f"no service has kept its token in {data_dir}; give its --data-dir, or its --token"
         raise ConfigError(msg)
     return operator_token(ServiceSettings(data_dir=data_dir))

@@ -86,6 +86,10 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+OPERATOR_FILE = "operator.token"
+"""File of the data directory that a token is kept in where nobody names one."""
+
+
 def operator_token(settings: ServiceSettings) -> str:
     """Give the operator's token: the explicit one, else the one kept in the data directory, made at first start.
 
@@ -96,7 +100,7 @@ def operator_token(settings: ServiceSettings) -> str:
     """
     if settings.token is not None:
         return settings.token
-    path = settings.data_dir / "operator.token"
+    path = settings.data_dir / OPERATOR_FILE
     try:
         if path.exists():
             if path.stat().st_mode & 0o077:

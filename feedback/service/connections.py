@@ -17,7 +17,9 @@ import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_WITHIN_S = 10.0
-MAX_WAITING = 256
+ALWAYS_WAITING = 256
+"""So many may wait whatever the system allows."""
+
 TOLD_EVERY_S = 60.0
 _MACOS_FILES = 10_240
 """OPEN_MAX: macOS refuses more, whatever limit it names."""
@@ -37,6 +39,15 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def most_waiting() -> int:
+    """Half of the file descriptors: many clients that come at once, as after a restart, are no attack."""
+    if sys.platform == "win32":
+        return 16 * ALWAYS_WAITING  # Windows counts no sockets among a process's files
+    import resource
+
+    return max(ALWAYS_WAITING, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+
 class Waiting:
     """Connections of which no whole request has come, the one that waits longest first."""
 
@@ -48,8 +59,8 @@ class Waiting:
         """Give a connection its time, unless it has one already; where too many wait, another has to go."""
         if connection in self._deadlines:
             return
-        if len(self._deadlines) >= MAX_WAITING:
-            self._make_room(connection.loop.time())
+        if len(self._deadlines) >= (most := most_waiting()):
+            self._make_room(connection.loop.time(), most)
         self._deadlines[connection] = connection.loop.call_later(REQUEST_WITHIN_S, connection.transport.close)
 
     def discard(self, connection: ServiceHttp) -> None:
@@ -58,7 +69,7 @@ class Waiting:
         if deadline is not None:
             deadline.cancel()
 
-    def _make_room(self, now_s: float) -> None:
+    def _make_room(self, now_s: float, most: int) -> None:
         """Close the oldest that never asked for anything; those that did and are kept alive go last."""
         oldest = next((one for one in self._deadlines if not one.cycle), next(iter(self._deadlines)))
         self.discard(oldest)
@@ -66,7 +77,7 @@ class Waiting:
         if now_s - self._told_s >= TOLD_EVERY_S:
             self._told_s = now_s
             address = oldest.client[0] if oldest.client else ""
-            _log.warning("too many connections send no request; the oldest are closed", most=MAX_WAITING, last=address)
+            _log.warning("too many connections send no request; the oldest are closed", most=most, last=address)
 
 
 class ServiceHttp(H11Protocol):

@@ -160,9 +160,7 @@ class Certificate(_Stored):
         """Say what a client or a page wants to know of it."""
         days = self.age_days(now_unix_s)
         return {
-            **self.model_dump(
-                mode="json", exclude={"head", "participant", "device", "labels", "model", "model_sha256"}
-            ),
+            **self.model_dump(mode="json", exclude=_NOT_SHOWN),
             "age_days": round(days, 2),
             "measure_again": days > MEASURE_AGAIN_DAYS,
             "sentence": sentence(self),

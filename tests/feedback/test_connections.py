@@ -85,7 +85,7 @@ def test_a_thousand_idle_connections_leave_the_service_to_the_others(tmp_path: P
     with Serve(tmp_path, "p01=simulator:focus") as service, service.talk() as listener, ExitStack() as crowd:
         listener.subscribe("focus")
         held = len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
-        most = held + connections.MAX_WAITING + 100
+        most = held + connections.ALWAYS_WAITING + 100
         resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (most, most))
         for _ in range(1100):
             crowd.enter_context(connect(service))
@@ -97,6 +97,17 @@ def test_a_thousand_idle_connections_leave_the_service_to_the_others(tmp_path: P
         said = [line for line in service.lines if "too many connections" in line]
     assert len(said) == 1
     assert "127.0.0.1" in said[0]
+
+
+def test_many_who_come_at_once_are_let_in_where_the_system_allows_them(tmp_path: Path) -> None:
+    """All are connected before the first asks: as many clients do that find the service again after a restart."""
+    with Serve(tmp_path) as service, ExitStack() as crowd:
+        resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (1024, 1024))
+        sockets = [crowd.enter_context(connect(service)) for _ in range(400)]
+        assert service.http.get("/v1/streams").status_code == 200  # by now it has accepted them all
+        for one in sockets:
+            one.sendall(HEALTHZ)
+        assert {one.recv(65536)[:12] for one in sockets} == {b"HTTP/1.1 200"}
 
 
 def test_the_service_takes_the_files_that_the_system_allows(tmp_path: Path) -> None:
