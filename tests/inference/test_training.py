@@ -66,7 +66,16 @@ def test_training_from_a_seed_gives_the_same_weights(corpus: list) -> None:
 def test_train_writes_a_model_that_loads_and_falls_with_alpha(corpus: list, tmp_path: Path) -> None:
     told: list[float] = []
     folder = train_on(corpus, TINY, out=tmp_path, progress=lambda _text, share: told.append(share))
-    card = load_bundle(folder).card
+    session = FocusSession(load_bundle(folder))
+    card = session.bundle.card
+
+    def logit(alpha: float) -> float:
+        x, position, mask = session.inputs(1, 8)
+        x[:], position[:], mask[:] = 0.0, corpus[0].rest.positions_m, False
+        x[..., 2:4] = alpha
+        return float(session.run(x, position, mask).logit[0])
+
+    assert logit(0.5) < logit(0.0) < logit(-0.5)
     assert told == sorted(told)
     assert told[-1] == 1.0
     assert len(card.normalisation.population) == 8
