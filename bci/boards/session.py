@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import math
 import threading
 import time
 import weakref
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +81,17 @@ class BoardRefusedError(Exception):
         self.code = code
 
 
+@contextlib.contextmanager
+def _interrupted_as_ever() -> Generator[None]:
+    """Let Ctrl-C be Ctrl-C: ctypes makes an error of its own of what is raised while it converts an argument."""
+    try:
+        yield
+    except ctypes.ArgumentError as error:
+        if KeyboardInterrupt.__name__ in str(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
 class BoardSession:
     """A board that is streaming.
 
@@ -117,11 +130,13 @@ class BoardSession:
 
     def count(self) -> int:
         """Count the samples that wait."""
-        return int(self._shim.get_board_data_count())
+        with _interrupted_as_ever():
+            return int(self._shim.get_board_data_count())
 
     def take(self) -> NDArray[np.float64]:
         """Take all samples that wait: float64 (rows, n), rows as the descriptor numbers them."""
-        rows: NDArray[np.float64] = self._shim.get_board_data()
+        with _interrupted_as_ever():
+            rows: NDArray[np.float64] = self._shim.get_board_data()
         return rows
 
     def battery(self, rows: NDArray[np.float64], preset: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import re
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -363,3 +365,27 @@ def test_a_process_with_a_streaming_board_ends_at_once(
     assert process.returncode == code, errors
     assert "Exception ignored" not in errors
     assert ("on purpose" in errors) == ("on purpose" in after)
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [("argument 2: KeyboardInterrupt: ", KeyboardInterrupt), ("argument 2: TypeError: no", ctypes.ArgumentError)],
+)
+@pytest.mark.parametrize("call", ["count", "take"])
+def test_ctrl_c_while_an_argument_is_converted_is_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, call: str, said: str, raised: type[BaseException]
+) -> None:
+    """What ctypes makes of a KeyboardInterrupt that comes just then."""
+
+    def convert(*_: object) -> None:
+        raise ctypes.ArgumentError(said)
+
+    source = BrainflowSource(parse_uri("brainflow:synthetic"))
+    source.open()
+    try:
+        (board,) = session._open_sessions
+        with monkeypatch.context() as patched, pytest.raises(raised):
+            patched.setattr(board, "_shim", SimpleNamespace(get_board_data_count=convert, get_board_data=convert))
+            getattr(board, call)()
+    finally:
+        source.close()

@@ -108,6 +108,15 @@ def test_a_good_token_comes_again_while_others_guess(tmp_path: Path) -> None:
             assert first(client, Other).type == "welcome"
 
 
+def test_closing_ends_whatever_comes_at_that_moment(serve: Serve) -> None:
+    async def close() -> None:
+        async with AsyncClient(serve.url, TOKEN) as client:
+            assert await client.receive(PATIENCE_S) is not None
+            client._to_send.set()  # as a message does that comes now
+
+    asyncio.run(asyncio.wait_for(close(), PATIENCE_S))
+
+
 def test_a_denied_program_is_told_wherever_it_asks(serve: Serve) -> None:
     with Client(serve.url, "wrong-token-wrong-token", stream="p01") as client:
         client.trial(correct=True)

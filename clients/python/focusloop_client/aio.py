@@ -221,7 +221,8 @@ class AsyncClient:
         """
         if self._talk.unacknowledged and self._failure is None and not self._closed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._settled.wait()
         if self._talk.unacknowledged:
             self._check()
         return not self._talk.unacknowledged
@@ -240,7 +241,8 @@ class AsyncClient:
                 return None
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._arrived.wait()
             except TimeoutError:
                 return None
         return self._held.popleft()
@@ -324,8 +326,9 @@ class AsyncClient:
                 self._talk.tick(_now_ms())
                 for text in self._talk.outgoing():
                     await connection.send(text)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._to_send.wait(), TICK_S)
+                with contextlib.suppress(TimeoutError):  # `wait_for` of Python 3.11 may lose a cancellation
+                    async with asyncio.timeout(TICK_S):
+                        await self._to_send.wait()
         except ConnectionClosed:
             return
         except Exception:
