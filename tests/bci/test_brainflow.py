@@ -384,8 +384,9 @@ def test_ctrl_c_while_an_argument_is_converted_is_ctrl_c(
     source.open()
     try:
         (board,) = session._open_sessions
-        with monkeypatch.context() as patched, pytest.raises(raised):
+        with monkeypatch.context() as patched:
             patched.setattr(board, "_shim", SimpleNamespace(get_board_data_count=convert, get_board_data=convert))
-            getattr(board, call)()
+            with pytest.raises(raised):
+                getattr(board, call)()
     finally:
         source.close()
