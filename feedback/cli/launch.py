@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 import sys
 import threading
 import webbrowser
 from collections.abc import Callable
 
 from bci.config import Config
-from bci.errors import ConfigError
 from bci.lsl.setup import configure
 from bci.uri import parse_uri
 from feedback.cli.arenas import share_arenas
@@ -65,7 +62,6 @@ def serve(
         osc=service.osc,
         debug=debug,
     )
-    _check_host(service.host)
     os.environ["FOCUSLOOP_DATA_DIR"] = str(service.data_dir)  # compiled kernels are kept there, too
     token = operator_token(settings)
     configure(_known_peers(config))
@@ -86,25 +82,6 @@ def serve(
             threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
     run_service(settings, participants, metrics=metrics, announce=announce, until=until)
-
-
-def _check_host(host: str) -> None:
-    """Refuse an address that this machine does not have: no other port would help."""
-    try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        msg = f"--host {host}: no address is known for this name; give one of this machine, or 0.0.0.0 for all of them"
-        raise ConfigError(msg) from error
-    for family, _, _, _, address in found:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind(address)
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL:
-                    continue
-        return
-    msg = f"--host {host}: this machine does not have that address; give one that it has, or 0.0.0.0 for all of them"
-    raise ConfigError(msg)
 
 
 def _known_peers(config: Config) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -19,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.server import HANDLED_SIGNALS
 
-from bci.errors import FocusloopError
+from bci.errors import ConfigError, FocusloopError
 from feedback.service import http, problems
 from feedback.service.access import Access
 from feedback.service.connections import ServiceHttp, Waiting, raise_file_limit
@@ -124,12 +125,18 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
     Raises
     ------
+    ConfigError
+        No such address, or none of this machine.
     ServiceError
-        Port in use, not permitted, or no such address.
+        Port in use, or not permitted.
     """
-    opened: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        msg = f"--host {host}: no address is known for this name; give one of this machine, or 0.0.0.0 for all of them"
+        raise ConfigError(msg) from error
+    opened: list[socket.socket] = []
+    try:
         for family, _, _, _, address in dict.fromkeys(found):
             if opened and port == 0:
                 break  # one free port has one number
@@ -142,6 +149,9 @@ def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for listener in opened:
             listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:  # no other port would help
+            msg = f"--host {host}: this machine does not have that address; give one of its own, or 0.0.0.0 for all"
+            raise ConfigError(msg) from error
         msg = (
             f"cannot listen on {host} port {port}: {error.strerror or error}. Is another focusloop running? "
             "Stop it, or choose another with --port"
