@@ -144,8 +144,8 @@ async def devices(routed: In) -> Mapping[str, Any]:
 
 
 @v1.get("/models", dependencies=[Operator], summary="Models that were found")
-async def models(routed: In) -> dict[str, Any]:
-    """List models."""
+def models(routed: In) -> dict[str, Any]:
+    """List models; on a thread, as each graph is loaded."""
     return {"models": routed.participants.models()}
 
 
