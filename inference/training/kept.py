@@ -17,6 +17,9 @@ from inference.training.corpus import Person
 from inference.training.fit import Fitted
 from inference.training.network import FocusNetwork, NetworkShape
 
+_CODE = b"".join(Path(str(module.__file__)).read_bytes() for module in (fit, heads, network, sampling, windows))
+"""What fits, as it was when this process began."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptFits:
@@ -71,8 +74,7 @@ class KeptFits:
 
     def _path(self, learn: Sequence[Person], config: TrainingConfig, seed: int, steps: int | None) -> Path:
         digest = hashlib.sha256(f"{config.to_toml()}{seed} {steps}".encode())
-        for module in (fit, heads, network, sampling, windows):
-            digest.update(Path(str(module.__file__)).read_bytes())
+        digest.update(_CODE)
         for person in learn:
             digest.update(person.id.encode())
             for series in (person.rest, person.task, *(s for pair in person.views.values() for s in pair)):

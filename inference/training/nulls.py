@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bci.errors import ConfigError
 from bci.files.reading import read_recording
 from inference.eyes import AlphaIndex, contradicts
 from inference.training.config import TrainingConfig
@@ -22,8 +23,15 @@ from inference.training.corpus import HOP_S, MODEL_BANDS, FrameSeries, Person, s
 from inference.training.fit import Fitted
 from inference.training.folds import fold_of
 from inference.training.label_null import DRAWS, fits_to_shuffled_labels
-from inference.training.metrics import Null, auc
-from inference.training.windows import EVALUATION_STEP_FRAMES, Windows, ends_of, join, windows_against
+from inference.training.metrics import Null, auc, not_asked
+from inference.training.windows import (
+    EVALUATION_STEP_FRAMES,
+    WINDOW_S,
+    Windows,
+    ends_of,
+    join,
+    windows_against,
+)
 from inference.types import EyeState
 from inference.validity import RULES
 
@@ -57,6 +65,11 @@ def nulls_of(
         Folder that holds `openbci-luab` and `muse-biohack`; None where there is none. What it lacks is not asked.
     exported
         The network of everybody, which is asked about other data sets; None asks the mean of the folds' networks.
+
+    Raises
+    ------
+    ConfigError
+        If the people's own recordings are too short to ask what gates.
     """
     folds = fold_of(len(corpus), config)
     own = [fitted[fold] for fold in folds]
@@ -69,6 +82,13 @@ def nulls_of(
         *_count_quality(corpus, plain),
         _shuffled_labels(corpus, config, fitted, folds),
     ]
+    if short := not_asked(found):
+        msg = (
+            f"the recordings are too short to ask for {', '.join(null.name for null in short)}: a rest, and a task, "
+            f"has to outlast a baseline and a window ({config.baseline_s + WINDOW_S:.0f} s); record more, or shorten "
+            "`baseline_s` in the recipe"
+        )
+        raise ConfigError(msg)
     judged = fitted if exported is None else [exported]
     spans: Spans = {} if data is None else _luab(data / "openbci-luab")
     control, understood = ({} if data is None else _by_person(data / "muse-biohack", of) for of in _LECTURES)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from generated_people import generated_person, generated_series
 
-from bci.errors import ModelError
+from bci.errors import ConfigError, ModelError
 from inference.bundle import load_bundle
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
@@ -75,6 +75,12 @@ def test_people_who_only_follow_the_task_pass() -> None:
     assert found["swap"].passed
     assert found["drift"].passed
     assert found["channels shuffled in time"].passed
+
+
+def test_tasks_too_short_to_ask_what_gates_are_refused() -> None:
+    people = [generated_person(seed, rest_s=120.0, task_s=18.0) for seed in range(6)]
+    with pytest.raises(ConfigError, match=r"too short to ask for swap: .* \(25 s\); record more"):
+        nulls_of(people, CONFIG, fit_folds(people, CONFIG), None)
 
 
 def test_what_cannot_be_asked_is_said_on_the_card(tmp_path: Path) -> None:
