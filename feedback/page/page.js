@@ -304,6 +304,7 @@ const handlers = {
   },
 
   calibration(message) {
+    if (message.state === "done" && state.proposals.get(message.stream)?.delete("recalibration")) showProposal(); // followed
     if (message.stream !== state.stream) return;
     const dialog = at("rest");
     if (message.state === "running") {

@@ -325,6 +325,19 @@ def test_a_proposal_is_shown_with_its_reason_and_can_be_refused(service: LiveSer
     assert service.participants.loop.answers == [("p01", "rest", False), ("p01", "recalibration", True)]
 
 
+def test_a_new_baseline_ends_the_proposal_of_one(service: LiveService, page: Page) -> None:
+    visit(page, service)
+    told = {"t_unix_s": 1.0, "t_lsl_s": 1.0, "evidence": {}}
+    service.hub.publish("p01", "proposal", {**told, "kind": "recalibration", "text": "There is no baseline."})
+    expect(page.locator("#proposal-text")).to_have_text("There is no baseline.")
+    ended = {"phase": "eyes_open", "progress": 1.0, "code": None, "message": ""}
+    service.hub.publish("p01", "calibration", {**ended, "state": "refused"})
+    service.hub.publish("p01", "proposal", {**told, "kind": "rest", "text": "Time for a rest."})
+    expect(page.locator("#proposal-said")).to_have_text("1 more after this")  # refused: it is still proposed
+    service.hub.publish("p01", "calibration", {**ended, "state": "done"})
+    expect(page.locator("#proposal-text")).to_have_text("Time for a rest.")
+
+
 def test_neurofeedback_is_shown_with_its_thresholds_and_goes_when_it_ends(service: LiveService, page: Page) -> None:
     visit(page, service)
     expect(page.locator("#neurofeedback")).to_be_hidden()
