@@ -129,7 +129,7 @@ class Timeline:
         n_held = min(1024, max(16, round(rate)))
         self._floats = np.zeros(k.A_LAST + 2 * self._n_channels + n_held)
         self._floats[k.F_PERIOD] = self._floats[k.F_NOMINAL] = self._floats[k.F_JITTER] = 1.0 / rate
-        self._floats[k.F_CAME] = self._floats[k.F_LAST] = np.nan
+        self._floats[k.F_CAME] = self._floats[k.F_LAST] = self._floats[k.F_STEP] = np.nan
         self._ints = np.zeros(k.A_COLUMNS + self._n_channels + n_held, dtype=np.int64)
         self._ints[k.I_MEMORY] = self._ints[k.I_MEMORY_FIRST] = max(8, round(ACQUIRE_S * rate))
         self._ints[k.I_MEMORY_LAST] = max(16, round(MEMORY_S * rate))

@@ -14,10 +14,11 @@ Ints = Any  # int64
 Bytes = Any  # uint8
 Samples = Any  # float32 (n, channels)
 
-# Float state: time and period of the loop, its jitter, the last stamp that came, the last put out, the first, and how
-# far off stamps have been of late.
-F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST, F_BEGAN, F_PEAK = range(8)
-FLOATS = 8
+# Float state: time and period of the loop, its jitter, the last stamp that came, the last put out, the first, how far
+# off stamps have been of late, and how far apart the last two were; of a doubt, how far off its stamps are at least and
+# at most, and since which one.
+F_TIME, F_PERIOD, F_NOMINAL, F_JITTER, F_CAME, F_LAST, F_BEGAN, F_PEAK, F_STEP, F_LEAST, F_MOST, F_SINCE = range(12)
+FLOATS = 12
 
 # Integer state: what goes on, then what is counted for the report.
 (
@@ -44,8 +45,10 @@ FLOATS = 8
     I_RESETS,
     I_BAD,
     I_SINCE,
-) = range(23)
-INTS = 23
+    I_DOUBT,
+    I_TOLD,
+) = range(25)
+INTS = 25
 
 MEASURED, BRIDGED, MISSING = 0, 1, 2
 """State of one regular sample."""
@@ -74,7 +77,11 @@ A_EVENTS, A_COLUMNS = INTS, INTS + 2 * EVENTS
 A_EVENTS_S, A_LAST = FLOATS, FLOATS + EVENTS
 """Where in the float array stand the lengths of the gaps, last values, room for a row, stamps in hand."""
 
-UNDECIDED, ORDINARY = -1, 0
+DOUBT_S = 0.02
+"""A stamp that is ahead by no more does not keep its sample back: whether samples went missing before it is decided
+while it and the next are under way, and what went missing is filled in a little later than it was missing."""
+
+SUSPICIOUS, DOUBTFUL, UNDECIDED, ORDINARY = -3, -2, -1, 0
 
 
 def threshold(period: float, jitter: float) -> float:
@@ -167,6 +174,7 @@ def begin(floats: Floats, ints: Ints, window: Bytes, stamp: float) -> None:
     ints[I_MEMORY] = ints[I_MEMORY_FIRST]
     ints[I_OFF] = 0
     ints[I_SLEW] = 0
+    ints[I_DOUBT] = 0
     ints[I_WINDOW_AT] = 0
     ints[I_WINDOW_SUM] = 0
     for i in range(window.shape[0]):
@@ -218,7 +226,10 @@ def put(
     out_bad: Bytes,
     at: int,
 ) -> None:
-    """Put out a measured sample; a channel that is no number keeps its last value and is marked."""
+    """Put out a measured sample; a channel that is no number keeps its last value and is marked.
+
+    In doubt the loop goes on by itself.
+    """
     for c in range(row.shape[0]):
         if math.isfinite(row[c]):
             last[c] = row[c]
@@ -227,23 +238,72 @@ def put(
             out_bad[at, c] = 1
             ints[I_BAD] += 1
         out_uv[at, c] = last[c]
-    follow(floats, ints, stamp)
+    if ints[I_DOUBT] > 0:
+        floats[F_TIME] += floats[F_PERIOD]
+    else:
+        follow(floats, ints, stamp)
     out_s[at] = floats[F_TIME]
     out_state[at] = MEASURED
     note(ints, window, 0)
     ints[I_SAMPLES] += 1
     if math.isfinite(stamp):
+        floats[F_STEP] = stamp - floats[F_LAST]
         floats[F_LAST] = stamp
 
 
+def deduced(step_s: float, nominal: float) -> bool:
+    """Tell whether a stamp so long after the one before was counted on from it, not taken."""
+    return abs(step_s - nominal) <= DEDUCED * nominal
+
+
+def lost_of(floats: Floats, least: float) -> int:
+    """Count the samples that went missing before stamps which stay ahead; `ORDINARY` where the sender was busy."""
+    period = floats[F_PERIOD]
+    lost = int(min(least / period, 1e9) + 0.5)
+    if lost <= FEW and abs(least - lost * period) > max(WHOLE * period, 2.0 * floats[F_JITTER]):
+        return ORDINARY
+    return lost
+
+
+def doubt(floats: Floats, ints: Ints, stamp: float, residual: float, limit: float, size: int) -> int:
+    """Decide about a sample after one that was put out in doubt.
+
+    `DOUBTFUL` while nothing is known, `ORDINARY` once that one was late, else how many samples went missing;
+    `SUSPICIOUS` where stamps have gone farther ahead and this sample is to be judged by itself.
+    """
+    found = ORDINARY
+    if residual > floats[F_MOST] + limit and residual < math.inf:
+        found = SUSPICIOUS
+    elif not residual <= limit and ints[I_DOUBT] < size:
+        if not math.isfinite(residual):
+            ints[I_DOUBT] += 1
+            return DOUBTFUL
+        if not deduced(stamp - floats[F_LAST], floats[F_NOMINAL]) or stamp - floats[F_SINCE] >= ALONE_S:
+            ints[I_TOLD] = 1
+        if residual < floats[F_LEAST] - threshold(floats[F_PERIOD], floats[F_JITTER]):
+            floats[F_SINCE] = stamp  # it catches up, and may yet do so wholly
+            ints[I_TOLD] = 0
+        floats[F_LEAST] = min(floats[F_LEAST], residual)
+        floats[F_MOST] = max(floats[F_MOST], residual)
+        if ints[I_TOLD] == 0 or stamp - floats[F_SINCE] < max(2.5 * floats[F_PERIOD], limit):
+            ints[I_DOUBT] += 1
+            return DOUBTFUL
+        found = lost_of(floats, floats[F_LEAST])
+    ints[I_DOUBT] = 0
+    if found == ORDINARY:
+        floats[F_PEAK] = worse(floats[F_PEAK], floats[F_MOST], floats[F_NOMINAL])
+    return found
+
+
 def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
-    """Decide about the oldest sample in hand: `ORDINARY`, `UNDECIDED`, or how many samples went missing before it.
+    """Decide about the oldest sample in hand: `ORDINARY`, `UNDECIDED`, `DOUBTFUL`, or how many samples went missing.
 
     A stamp far ahead means a gap, a late delivery or a wild stamp. A gap stays while stamps advance; after a late
     delivery the samples that were held up come at once and their stamps catch up; a wild stamp is followed by a good
     one. So a suspicious sample waits for the next few, at most three periods or the jitter of the stream. Of a chunk
     that was stamped as a whole all stamps are late alike, and say nothing of each other: where a stream is not known to
-    keep time by itself, it waits for the next stamp that was taken, not counted on from the one before.
+    keep time by itself, it waits for the next stamp that was taken, not counted on from the one before; or is put out
+    in doubt meanwhile, where it is ahead by little.
     """
     if ints[I_HELD] == 0:
         return UNDECIDED
@@ -259,6 +319,10 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
     stamp = held_s[head]
     expected = floats[F_TIME] + period * (1 + held_lost[head])
     least = stamp - expected
+    if ints[I_DOUBT] > 0:
+        found = doubt(floats, ints, stamp, least, limit, size)
+        if found != SUSPICIOUS:
+            return found
     if (
         not math.isfinite(least)
         or least <= limit
@@ -267,6 +331,12 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
         return ORDINARY
     nominal = floats[F_NOMINAL]
     steady = ints[I_SINCE] * nominal > 1.0 and floats[F_PEAK] < STEADY * nominal
+    if not steady and least <= DOUBT_S and deduced(floats[F_STEP], nominal):
+        ints[I_DOUBT] = 1
+        ints[I_TOLD] = 0
+        floats[F_LEAST] = floats[F_MOST] = least
+        floats[F_SINCE] = stamp
+        return DOUBTFUL
     told = steady
     since = before = stamp
     for j in range(1, ints[I_HELD]):
@@ -275,7 +345,7 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
         residual = held_s[slot] - expected
         if not math.isfinite(residual):
             continue
-        told = told or abs(held_s[slot] - before - nominal) > DEDUCED * nominal or held_s[slot] - since >= ALONE_S
+        told = told or not deduced(held_s[slot] - before, nominal) or held_s[slot] - since >= ALONE_S
         before = held_s[slot]
         if residual <= limit:
             ints[I_CLEAR] = j - 1
@@ -285,10 +355,9 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
             told = steady
         least = min(least, residual)
         if told and held_s[slot] - since >= max(2.5 * period, limit):
-            lost = int(min(least / period, 1e9) + 0.5)
-            if lost <= FEW and abs(least - lost * period) > max(WHOLE * period, 2.0 * floats[F_JITTER]):
+            lost = lost_of(floats, least)
+            if lost == ORDINARY:
                 ints[I_CLEAR] = j
-                return ORDINARY
             return lost
     if ints[I_HELD] < size:
         return UNDECIDED
@@ -322,7 +391,7 @@ def calm(ints: Ints, counter: int) -> bool:
     """Tell the usual: nothing in hand, nothing lost, nothing going on."""
     if ints[I_STARTED] == 0 or ints[I_HELD] != 0 or counter != ints[I_COUNTER]:
         return False
-    return ints[I_OFF] == 0 and ints[I_SLEW] == 0 and ints[I_CLEAR] == 0
+    return ints[I_OFF] == 0 and ints[I_SLEW] == 0 and ints[I_CLEAR] == 0 and ints[I_DOUBT] == 0
 
 
 def cruise(
@@ -345,7 +414,7 @@ def cruise(
     The same steps as `put` takes for such a sample, which is nearly every one.
     """
     time, period, nominal, jitter = floats[F_TIME], floats[F_PERIOD], floats[F_NOMINAL], floats[F_JITTER]
-    came_s, peak = floats[F_CAME], floats[F_PEAK]
+    came_s, step_s, peak = floats[F_CAME], floats[F_STEP], floats[F_PEAK]
     memory, memory_last = ints[I_MEMORY], ints[I_MEMORY_LAST]
     window_at, filled, bad = ints[I_WINDOW_AT], 0, 0
     n = 0
@@ -361,6 +430,7 @@ def cruise(
             ints[I_REPEATED] += 1
         elif stamp < came_s:
             ints[I_BACKWARD] += 1
+        step_s = stamp - came_s
         came_s = stamp
         for c in range(columns.shape[0]):
             value = chunk_uv[index + n, columns[c]]
@@ -382,7 +452,7 @@ def cruise(
     if n > 0:
         floats[F_TIME], floats[F_PERIOD], floats[F_JITTER] = time, period, jitter
         floats[F_CAME] = floats[F_LAST] = came_s
-        floats[F_PEAK] = peak
+        floats[F_STEP], floats[F_PEAK] = step_s, peak
         ints[I_MEMORY] = memory
         ints[I_WINDOW_AT] = window_at
         ints[I_WINDOW_SUM] -= filled
@@ -435,7 +505,7 @@ def advance(
             index += n
             at += n
         head = ints[I_HEAD]
-        clear = ints[I_CLEAR]
+        clear, doubting, peak = ints[I_CLEAR], ints[I_DOUBT], floats[F_PEAK]
         found = decide(floats, ints, held_s, held_lost)
         if found == UNDECIDED:
             if index == chunk_s.shape[0]:
@@ -453,20 +523,20 @@ def advance(
             index += 1
             continue
         stamp = held_s[head]
-        missing = found + held_lost[head]
+        missing = max(found, ORDINARY) + held_lost[head]
         gap_s = missing * floats[F_PERIOD]
         reason = why_reset(floats, ints, window, missing)
         room = 1 if reason != NO_RESET else missing + 1
         if at + room > out_s.shape[0] or event == EVENTS:
             ints[I_NEED] = room
-            ints[I_CLEAR] = clear
+            ints[I_CLEAR], ints[I_DOUBT], floats[F_PEAK] = clear, doubting, peak  # it is asked again
             return index, at, event
         for c in range(channels):
             row[c] = held_uv[head, columns[c]]
         if reason == NO_RESET:
             fill(floats, ints, window, last, row, missing, out_uv, out_s, out_state, out_bad, at)
             at += missing
-            if clear == 0 and ints[I_STARTED] != 0:
+            if clear == 0 and ints[I_STARTED] != 0 and ints[I_DOUBT] == 0:
                 gap_s = watch(floats, ints, stamp)
                 if gap_s != 0.0:
                     reason = OFF
@@ -489,7 +559,10 @@ def advance(
         at += 1
 
 
-CALLED = (threshold, worse, step, follow, watch, note, begin, fill, put, decide, why_reset, came, calm, cruise)
+CALLED = (
+    threshold, worse, step, follow, watch, note, begin, fill, put, deduced, lost_of, doubt, decide, why_reset, came,
+    calm, cruise,
+)  # fmt: skip
 """What `advance` calls, callee before caller: the compiler is told of each."""
 
 SIGNATURE = (

@@ -25,20 +25,22 @@ def timeline() -> Timeline:
     return Timeline(StreamSpec("id", "name", "EEG", RATE_HZ, channels, "test headset"))
 
 
-def feed(under_test: Timeline, stamps_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def feed(
+    under_test: Timeline, stamps_s: NDArray[np.float64], at_a_time: int = CHUNK
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     uv = np.arange(len(stamps_s), dtype=np.float32)[:, None]
     blocks = [
         block
-        for first in range(0, len(stamps_s), CHUNK)
+        for first in range(0, len(stamps_s), at_a_time)
         for block in under_test.process(
-            Chunk(under_test.spec, uv[first : first + CHUNK], stamps_s[first : first + CHUNK], first)
+            Chunk(under_test.spec, uv[first : first + at_a_time], stamps_s[first : first + at_a_time], first)
         )
     ]
     return np.concatenate([b.samples_uv[:, 0] for b in blocks]), np.concatenate([b.state for b in blocks])
 
 
-def jitter_s(n_chunks: int) -> NDArray[np.float64]:
-    return np.abs(np.random.default_rng(3).normal(0.0, 2e-4, n_chunks))
+def jitter_s(n_chunks: int, sd_s: float = 2e-4) -> NDArray[np.float64]:
+    return np.abs(np.random.default_rng(3).normal(0.0, sd_s, n_chunks))
 
 
 @pytest.mark.parametrize("at", [3, 20, 400])
@@ -73,3 +75,42 @@ def test_a_device_that_keeps_time_by_itself_does_not_wait_for_the_next_chunk() -
     samples, state = feed(timeline(), pushed(301, late_s))
     assert np.count_nonzero(state == BRIDGED) == 5
     assert samples[-1] == 3009.0
+
+
+@pytest.mark.parametrize("periods", [0.7, 0.95, 1.0, 1.6, 2.0, 3.3, 4.7])
+def test_a_push_that_is_late_by_little_does_not_wait_for_the_next(periods: float) -> None:
+    late_s = jitter_s(500, 4e-4)
+    late_s[300] += periods * PERIOD_S
+    stamps_s = pushed(500, late_s)
+    samples, state = feed(timeline(), stamps_s[: 301 * CHUNK])
+    np.testing.assert_array_equal(samples, np.arange(301 * CHUNK))
+    under_test = timeline()
+    samples, state = feed(under_test, stamps_s)
+    np.testing.assert_array_equal(samples, np.arange(5000))
+    assert not state.any()
+    assert under_test.report.lost_samples == 0
+
+
+@pytest.mark.parametrize("at_a_time", [1, CHUNK])
+@pytest.mark.parametrize("lost", [1, 2, 3, 5])
+def test_a_few_samples_that_never_came_are_made_up_for_with_the_next_push(lost: int, at_a_time: int) -> None:
+    late_s = jitter_s(500, 4e-4)
+    late_s[300:] += lost * PERIOD_S
+    under_test = timeline()
+    samples, state = feed(under_test, pushed(500, late_s), at_a_time)
+    assert under_test.report.lost_samples == lost
+    np.testing.assert_array_equal(np.flatnonzero(state == BRIDGED), 3010 + np.arange(lost))
+    np.testing.assert_array_equal(samples[state != BRIDGED], np.arange(5000))
+
+
+@pytest.mark.parametrize("stamp", [np.nan, np.inf, -np.inf])
+def test_stamps_that_are_no_numbers_end_a_doubt_within_a_second(stamp: float) -> None:
+    late_s = jitter_s(500, 4e-4)
+    late_s[300] += PERIOD_S
+    stamps_s = pushed(500, late_s)
+    stamps_s[3001:4000] = stamp
+    under_test = timeline()
+    samples, state = feed(under_test, stamps_s)
+    np.testing.assert_array_equal(samples, np.arange(5000))
+    assert under_test.report.lost_samples == 0
+    assert not state.any()

@@ -20,11 +20,17 @@ def troubled_streams(draw: st.DrawFn) -> tuple[NDArray[np.float32], NDArray[np.f
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     stamps_s = regular(n_samples) + random.normal(0.0, draw(st.sampled_from([0.0, 1e-4, 5e-3])), n_samples)
     burst = draw(st.sampled_from([1, 1, 5, 12]))
-    stamps_s = stamps_s[np.minimum(np.arange(n_samples) // burst * burst + burst - 1, n_samples - 1)]
+    behind = burst - 1 - np.arange(n_samples) % burst
+    stamps_s = stamps_s[np.minimum(np.arange(n_samples) + behind, n_samples - 1)]
+    if draw(st.booleans()):  # the newest of a push is stamped, the others are counted back from it, as LSL does
+        stamps_s -= behind * PERIOD_S
+        for _ in range(draw(st.integers(0, 6))):
+            first = draw(st.integers(0, n_samples - 1)) // burst * burst
+            stamps_s[first : first + burst] += draw(st.floats(0.3, 6.0)) * PERIOD_S
     uv = ramp(n_samples)
     counter = np.arange(n_samples)
     for _ in range(draw(st.integers(0, 4))):
-        at, size = draw(st.integers(1, n_samples - 1)), draw(st.sampled_from([1, 3, 20, 60, 300, 5000]))
+        at, size = draw(st.integers(1, n_samples - 1)), draw(st.sampled_from([1, 2, 3, 5, 20, 60, 300, 5000]))
         stamps_s[at:] += size * PERIOD_S
         if draw(st.booleans()):
             counter[at:] += size
