@@ -141,20 +141,39 @@ def export(
     Raises
     ------
     ModelError
-        If the graph does not compute what the network does.
+        If the graph does not compute what the network does, or the disk refuses; a model that was there stays then.
     """
     model = build_graph(network)
     difference = verify(network, model)
     graph = model.SerializeToString()
     card = _card(network, measured, config, graph, difference, trained_on)
     folder = out / config.name / config.version
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(graph)
-    (folder / "model.toml").write_text(card_toml(card), "utf-8")
-    told = card_text(card, measured.report, config, measured.aside, trained_on)
-    (folder / "CARD.md").write_text(told, "utf-8")
-    (folder / "recipe.toml").write_text(config.to_toml(), "utf-8")
+    texts = {
+        "model.toml": card_toml(card),
+        "CARD.md": card_text(card, measured.report, config, measured.aside, trained_on),
+        "recipe.toml": config.to_toml(),
+    }
+    _write(folder, {"model.onnx": graph, **{name: text.encode() for name, text in texts.items()}})
     return folder
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all of a model's files before the first takes the place of another's."""
+    partial = {name: folder / f"{name}.part" for name in files}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            partial[name].write_bytes(content)
+        for name, path in partial.items():
+            path.replace(folder / name)
+    except OSError as error:
+        for path in partial.values():
+            path.unlink(missing_ok=True)
+        msg = (
+            f"{folder}: the model cannot be written ({error.strerror or error}); mend that and train again, with the "
+            "same --keep if there was one: it has the fits"
+        )
+        raise ModelError(msg) from error
 
 
 def _card(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import torch
 
+from bci.errors import ModelError
 from inference.training import fit, heads, network, sampling, windows
 from inference.training.config import TrainingConfig
 from inference.training.corpus import Person
@@ -56,10 +58,16 @@ class KeptFits:
     def keep(
         self, fitted: Fitted, learn: Sequence[Person], config: TrainingConfig, seed: int, steps: int | None = None
     ) -> None:
-        """Write a finished fit; a file is whole or not there."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write a finished fit; a file is whole or not there.
+
+        Raises
+        ------
+        ModelError
+            If the disk refuses.
+        """
         path = self._path(learn, config, seed, steps)
         partial = path.with_suffix(f".{os.getpid()}.part")
+        held = io.BytesIO()  # torch itself says nothing of a full disk
         torch.save(
             {
                 "state": fitted.network.state_dict(),
@@ -68,9 +76,19 @@ class KeptFits:
                 "aside": list(fitted.aside),
                 "bands": fitted.network.shape.bands,
             },
-            partial,
+            held,
         )
-        partial.replace(path)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(held.getvalue())
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            msg = (
+                f"{self.folder}: a fit cannot be kept ({error.strerror or error}); mend that and train again: those "
+                "before it are found there"
+            )
+            raise ModelError(msg) from error
 
     def _path(self, learn: Sequence[Person], config: TrainingConfig, seed: int, steps: int | None) -> Path:
         digest = hashlib.sha256(f"{config.to_toml()}{seed} {steps}".encode())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +106,23 @@ def test_an_exported_folder_is_a_model_that_the_service_loads(tmp_path: Path) ->
         logit, spread, ood = net(torch.from_numpy(x), torch.from_numpy(position), torch.from_numpy(mask))
     for ours, theirs in ((said.logit, logit), (said.spread, spread), (said.ood, ood)):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_disk_that_fills_leaves_the_model_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = export(network(), measured(), TrainingConfig(seed=7), tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write = Path.write_bytes
+
+    def fail_at_the_card(path: Path, content: bytes) -> int:
+        if path.name.startswith("CARD"):
+            write(path, content[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fail_at_the_card)
+    with pytest.raises(ModelError, match=r"1\.0\.0: the model cannot be written \(No space left on device\)"):
+        export(network(seed=1), measured(), TrainingConfig(seed=8), tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("electrodes", [2, 4, 9, 19, 64])

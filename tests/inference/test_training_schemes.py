@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +14,7 @@ import pytest
 import torch
 from generated_people import generated_person
 
-from bci.errors import ConfigError
+from bci.errors import ConfigError, ModelError
 from feedback.cli.main import main
 from inference.training import recipe
 from inference.training.config import TrainingConfig, load_config
@@ -210,3 +212,20 @@ def test_the_command_says_the_fallback_and_trains_on_the_cpu(
     said = capsys.readouterr()
     assert "training on the CPU" in said.err
     assert said.out.strip() == str(tmp_path)
+
+
+def test_a_fit_that_the_disk_refuses_says_so_and_those_before_it_stay(
+    corpus: list[Person], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = Path.write_bytes, []
+
+    def fill_up(path: Path, content: bytes) -> int:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(path)
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    with pytest.raises(ModelError, match=r"a fit cannot be kept \(No space left on device\)"):
+        fit_folds(corpus, TINY, kept=KeptFits(tmp_path))
+    assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
