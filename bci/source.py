@@ -87,8 +87,8 @@ class Takeable(Protocol):
         ...
 
     @property
-    def holds(self) -> bool:
-        """True where samples wait in it."""
+    def waiting(self) -> int:
+        """Samples that wait in it; from any thread."""
         ...
 
     def take(self, min_samples: int, now_s: float) -> Chunk | None:

@@ -81,7 +81,7 @@ class LaneStats:
     Parameters
     ----------
     queued
-        Chunks that wait for the worker now.
+        Chunks that wait for the worker now; where the reader is parked, hops whose samples do.
     chunks, samples, frames
         Processed.
     reader_waits
@@ -175,7 +175,7 @@ class Lane:
         silent_s = now_s - self._heard_s
         if told.state == "reconnecting":
             self.state, self.detail = "reconnecting", told.detail
-        elif silent_s >= STALLED_S and not self.box.items and not self.reader.holds:
+        elif silent_s >= STALLED_S and not self.box.items and not self.reader.waiting_hops:
             self.state = "stalled"
             self.detail = told.detail or "no samples for more than a second: is it switched on and in reach?"
         elif self._pipeline is not None:
@@ -206,7 +206,7 @@ class Lane:
     def stats(self) -> LaneStats:
         """What it has cost so far."""
         return LaneStats(
-            queued=len(self.box.items),
+            queued=len(self.box.items) + self.reader.waiting_hops,
             chunks=self._n_chunks,
             samples=self._n_samples,
             frames=self._n_frames,

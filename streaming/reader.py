@@ -88,9 +88,13 @@ class Demand:
         """Count what the reader has put in the mailbox."""
         self._handed_on += n_samples
 
+    def hop(self, rate_hz: float) -> int:
+        """Count the samples of a whole hop; 1 for irregular streams."""
+        return max(1, math.floor(rate_hz * self._hop_s))
+
     def samples(self, rate_hz: float) -> int:
         """Count what the next hop still needs; 1 for irregular streams."""
-        hop = max(1, math.floor(rate_hz * self._hop_s))
+        hop = self.hop(rate_hz)
         processed, needed = self._said or (0, hop)
         short = needed - (self._handed_on - processed)
         return short if short > 0 else hop - (-short) % hop
@@ -205,9 +209,12 @@ class Reader:
         return Arrived(chunk, self._clock())
 
     @property
-    def holds(self) -> bool:
-        """True where samples wait in a parked source: the worker is late, not they."""
-        return self._parked and self._takeable is not None and self._takeable.holds
+    def waiting_hops(self) -> int:
+        """Hops whose samples, or some of them, wait in a parked source: the worker is late, not they."""
+        if not self._parked or self._takeable is None:
+            return 0
+        waiting = self._takeable.waiting
+        return -(-waiting // self._demand.hop(self.source.spec.nominal_rate_hz)) if waiting else 0
 
     @property
     def may_park(self) -> bool:

@@ -180,10 +180,10 @@ class LslSource:
         return self._calm
 
     @property
-    def holds(self) -> bool:
-        """True where samples wait in the inlet."""
+    def waiting(self) -> int:
+        """Samples that wait in the inlet."""
         inlet = self._inlet
-        return inlet is not None and inlet.available > 0
+        return inlet.available if inlet is not None else 0
 
     def take(self, min_samples: int, now_s: float) -> Chunk | None:
         """Give what is there if that is `min_samples` or has waited for long; never waits itself.

@@ -87,6 +87,18 @@ def test_the_worker_takes_what_comes_and_no_thread_waits_for_it(classroom: Class
     assert all(classroom.sink.frames(name) == [0, 1, 2] for name in classroom.sources)
 
 
+def test_what_waits_in_a_parked_source_is_counted_as_queued(classroom: Classroom) -> None:
+    classroom.until_parked()
+    go_on = classroom.hold_worker("p00")
+    for _ in range(3):
+        classroom.sources["p01"].give(HOP)
+    streams = classroom.engine.stats().streams
+    assert (streams["p01"].queued, streams["p02"].queued) == (3, 0)
+    go_on.set()
+    classroom.until_frames(4, ["p01"])
+    assert classroom.engine.stats().streams["p01"].queued == 0
+
+
 def test_few_streams_keep_their_threads() -> None:
     room = Classroom(FEW)
     for n_frames in (1, 2, 3):

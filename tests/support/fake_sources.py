@@ -78,8 +78,8 @@ class HoldingSource(FakeSource):
         self.takers: set[str] = set()
 
     @property
-    def holds(self) -> bool:
-        return not self._items.empty()
+    def waiting(self) -> int:
+        return HOP * self._items.qsize()
 
     def take(self, min_samples: int, now_s: float) -> Chunk | None:
         self.takers.add(threading.current_thread().name)
