@@ -142,6 +142,8 @@ def watch(floats: Floats, ints: Ints, stamp: float) -> float:
     limit = threshold(floats[F_PERIOD], floats[F_JITTER])
     if not math.isfinite(residual):
         return 0.0
+    if ints[I_OFF] == 0 and ints[I_SLEW] == 0 and abs(residual) <= max(limit, PEAK_MARGIN * floats[F_PEAK]):
+        return 0.0  # as `cruise` does
     if residual > limit and stamp - floats[F_LAST] < 0.5 * floats[F_PERIOD]:
         return 0.0  # held up and delivered at once: it catches up
     if residual > limit:
