@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -109,7 +108,9 @@ def test_uncompiled_path_gives_the_same_bits(
     assert fast.report == slow.report
 
 
-def same_without_the_short_way(uv: NDArray[np.float32], stamps_s: NDArray[np.float64], counter: Any = None) -> None:
+def same_without_the_short_way(
+    uv: NDArray[np.float32], stamps_s: NDArray[np.float64], counter: NDArray[np.int64] | None = None
+) -> None:
     fast, slow = Timeline(spec_of()), Timeline(spec_of())
     a = feed(fast, uv, stamps_s, counter=counter)
     with patch.object(timeline_kernel, "calm", lambda *_: False):
