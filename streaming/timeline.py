@@ -131,6 +131,7 @@ class Timeline:
         self._floats[k.F_PERIOD] = self._floats[k.F_NOMINAL] = self._floats[k.F_JITTER] = 1.0 / rate
         self._floats[k.F_CAME] = self._floats[k.F_LAST] = self._floats[k.F_STEP] = np.nan
         self._ints = np.zeros(k.A_COLUMNS + self._n_channels + n_held, dtype=np.int64)
+        self._ints[k.I_FOUND] = k.UNDECIDED
         self._ints[k.I_MEMORY] = self._ints[k.I_MEMORY_FIRST] = max(8, round(ACQUIRE_S * rate))
         self._ints[k.I_MEMORY_LAST] = max(16, round(MEMORY_S * rate))
         self._ints[k.A_COLUMNS : k.A_COLUMNS + self._n_channels] = kept

@@ -47,8 +47,9 @@ FLOATS = 12
     I_SINCE,
     I_DOUBT,
     I_TOLD,
-) = range(25)
-INTS = 25
+    I_FOUND,
+) = range(26)
+INTS = 26
 
 MEASURED, BRIDGED, MISSING = 0, 1, 2
 """State of one regular sample."""
@@ -81,12 +82,18 @@ DOUBT_S = 0.02
 """A stamp that is ahead by no more does not keep its sample back: whether samples went missing before it is decided
 while it and the next are under way, and what went missing is filled in a little later than it was missing."""
 
-SUSPICIOUS, DOUBTFUL, UNDECIDED, ORDINARY = -3, -2, -1, 0
+SUSPICIOUS, DOUBTFUL, CLEARED, UNDECIDED, ORDINARY = -4, -3, -2, -1, 0
+"""What is found of a sample; above `ORDINARY`, how many went missing before it. `CLEARED` with one before it."""
 
 
 def threshold(period: float, jitter: float) -> float:
     """How far off a stamp is suspicious: four mean deviations, and at least most of a period."""
     return max(0.6 * period, 4.0 * jitter)
+
+
+def farthest(period: float, jitter: float, peak: float) -> float:
+    """How far off a stamp is usual: less than suspicious, or hardly more than stamps have been of late."""
+    return max(threshold(period, jitter), PEAK_MARGIN * peak)
 
 
 def worse(peak: float, residual: float, nominal: float) -> float:
@@ -142,8 +149,9 @@ def watch(floats: Floats, ints: Ints, stamp: float) -> float:
     limit = threshold(floats[F_PERIOD], floats[F_JITTER])
     if not math.isfinite(residual):
         return 0.0
-    if ints[I_OFF] == 0 and ints[I_SLEW] == 0 and abs(residual) <= max(limit, PEAK_MARGIN * floats[F_PEAK]):
-        return 0.0  # as `cruise` does
+    usual = farthest(floats[F_PERIOD], floats[F_JITTER], floats[F_PEAK])
+    if ints[I_OFF] == 0 and ints[I_SLEW] == 0 and abs(residual) <= usual:
+        return 0.0  # `cruise` takes no notice either
     if residual > limit and stamp - floats[F_LAST] < 0.5 * floats[F_PERIOD]:
         return 0.0  # held up and delivered at once: it catches up
     if residual > limit:
@@ -298,7 +306,7 @@ def doubt(floats: Floats, ints: Ints, stamp: float, residual: float, limit: floa
 
 
 def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
-    """Decide about the oldest sample in hand: `ORDINARY`, `UNDECIDED`, `DOUBTFUL`, or how many samples went missing.
+    """Decide about the oldest sample in hand.
 
     A stamp far ahead means a gap, a late delivery or a wild stamp. A gap stays while stamps advance; after a late
     delivery the samples that were held up come at once and their stamps catch up; a wild stamp is followed by a good
@@ -313,11 +321,11 @@ def decide(floats: Floats, ints: Ints, held_s: Floats, held_lost: Ints) -> int:
         return ORDINARY
     if ints[I_CLEAR] > 0:
         ints[I_CLEAR] -= 1
-        return ORDINARY
+        return CLEARED
     size = held_s.shape[0]
     head = ints[I_HEAD]
     period = floats[F_PERIOD]
-    limit = max(threshold(period, floats[F_JITTER]), PEAK_MARGIN * floats[F_PEAK])
+    limit = farthest(period, floats[F_JITTER], floats[F_PEAK])
     stamp = held_s[head]
     expected = floats[F_TIME] + period * (1 + held_lost[head])
     least = stamp - expected
@@ -425,7 +433,7 @@ def cruise(
         predicted = time + period
         residual = stamp - predicted
         limit = threshold(period, jitter)
-        if not abs(residual) <= max(limit, PEAK_MARGIN * peak):
+        if not abs(residual) <= farthest(period, jitter, peak):
             break
         peak = worse(peak, residual, nominal)
         if stamp == came_s:
@@ -507,8 +515,9 @@ def advance(
             index += n
             at += n
         head = ints[I_HEAD]
-        clear, doubting, peak = ints[I_CLEAR], ints[I_DOUBT], floats[F_PEAK]
-        found = decide(floats, ints, held_s, held_lost)
+        found = ints[I_FOUND]
+        if found == UNDECIDED:
+            found = decide(floats, ints, held_s, held_lost)
         if found == UNDECIDED:
             if index == chunk_s.shape[0]:
                 return index, at, event
@@ -531,14 +540,15 @@ def advance(
         room = 1 if reason != NO_RESET else missing + 1
         if at + room > out_s.shape[0] or event == EVENTS:
             ints[I_NEED] = room
-            ints[I_CLEAR], ints[I_DOUBT], floats[F_PEAK] = clear, doubting, peak  # it is asked again
+            ints[I_FOUND] = found
             return index, at, event
+        ints[I_FOUND] = UNDECIDED
         for c in range(channels):
             row[c] = held_uv[head, columns[c]]
         if reason == NO_RESET:
             fill(floats, ints, window, last, row, missing, out_uv, out_s, out_state, out_bad, at)
             at += missing
-            if clear == 0 and ints[I_STARTED] != 0 and ints[I_DOUBT] == 0:
+            if found >= ORDINARY and ints[I_STARTED] != 0:
                 gap_s = watch(floats, ints, stamp)
                 if gap_s != 0.0:
                     reason = OFF
@@ -562,8 +572,8 @@ def advance(
 
 
 CALLED = (
-    threshold, worse, step, follow, watch, note, begin, fill, put, deduced, lost_of, doubt, decide, why_reset, came,
-    calm, cruise,
+    threshold, farthest, worse, step, follow, watch, note, begin, fill, put, deduced, lost_of, doubt, decide, why_reset,
+    came, calm, cruise,
 )  # fmt: skip
 """What `advance` calls, callee before caller: the compiler is told of each."""
 
