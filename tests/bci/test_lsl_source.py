@@ -62,6 +62,19 @@ class TestTakenLslCompliance(TestLslCompliance):
         read_samples(source, 500, min_samples=10)
         assert source.n_taken >= 10
 
+    def test_what_waits_is_counted_until_it_is_taken(self, source: Source) -> None:
+        assert isinstance(source, Parked)
+        source.open()
+        read_samples(source, 20, min_samples=10)
+        deadline_s = time.monotonic() + 20.0
+        while (waiting := source.takeable.waiting) < 30:
+            assert time.monotonic() < deadline_s
+        chunk = source.takeable.take(10, lsl_now_s())
+        assert chunk is not None
+        assert len(chunk) >= waiting
+        source.close()
+        assert source.takeable.waiting == 0
+
 
 class TestSamples:
     def test_no_sample_is_lost_repeated_or_changed(self) -> None:

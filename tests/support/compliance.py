@@ -55,7 +55,7 @@ class Parked:
 
     def __init__(self, source: Source) -> None:
         assert isinstance(source, Takeable)
-        self._takeable = source
+        self.takeable = source
         self.source: Source = source
         self.n_taken = 0
 
@@ -72,8 +72,8 @@ class Parked:
 
     def read(self, min_samples: int, timeout_s: float) -> Chunk | None:
         deadline_s = time.monotonic() + timeout_s
-        while self._takeable.calm:
-            chunk = self._takeable.take(min_samples, lsl_now_s())
+        while self.takeable.calm:
+            chunk = self.takeable.take(min_samples, lsl_now_s())
             if chunk is not None:
                 self.n_taken += 1
                 return chunk
