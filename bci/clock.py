@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bci.small import shifted
 from bci.types import Timestamps
 
 _KNOTS = 32
@@ -166,10 +167,9 @@ class SlewedOffset:
         self._require_measurement()
         if stamps_s.size:
             self._newest_s = float(stamps_s[-1])
-            if (
-                stamps_s.min() >= self._knots_s[-1]
-            ):  # nearly always: ramps are short, and this is on the way of a sample
-                return stamps_s + self._offsets_s[-1]
+            mapped_s = shifted(stamps_s, self._offsets_s[-1], self._knots_s[-1])
+            if mapped_s is not None:  # nearly always: ramps are short, and this is on the way of a sample
+                return mapped_s
         return stamps_s + np.interp(stamps_s, self._knots_s, self._offsets_s)
 
     def _begin(self, at_s: float, offset_s: float) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from inference.scorer import Due
 from inference.session import MAX_BATCH, FocusSession, channel_bucket
 from inference.types import FocusScore
@@ -102,7 +100,7 @@ class BatchScorer:
             channels = due.x.shape[0]
             x[row, :channels] = due.x
             where[row, :channels] = due.scorer.positions_m
-            np.logical_not(due.window.usable, out=mask[row, :channels])
+            mask[row, :channels] = due.hidden
             if channels < bucket:
                 x[row, channels:] = 0.0
                 where[row, channels:] = 0.0

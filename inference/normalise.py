@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.window_kernel import FOLLOW_SIGNATURE, follow
+from inference.window_kernel import NORMALISE_SIGNATURE, follow, normalise
 from streaming.compiled import compile_function
 
 Features = NDArray[np.float32]
@@ -68,7 +68,7 @@ class RunningMean:
         if population is not None:
             self.mean[:] = population
             self._weight[:] = prior_s / hop_s
-        self._follow = compile_function(follow, FOLLOW_SIGNATURE).function
+        self._normalise = compile_function(normalise, NORMALISE_SIGNATURE, (follow,)).function
 
     def update(self, relative: Features, usable: NDArray[np.bool_]) -> None:
         """Take in one frame.
@@ -80,4 +80,38 @@ class RunningMean:
         usable
             bool (channels,); the others keep their mean.
         """
-        self._follow(relative, usable, self._gain, self._weight, self.mean)
+        window = np.ascontiguousarray(relative)[:, None], np.ascontiguousarray(usable)[:, None]
+        self.normalise(*window, None, settled=True)
+
+    def normalise(
+        self, relative: Features, usable: NDArray[np.bool_], reference: Features | None, *, settled: bool
+    ) -> tuple[Features, NDArray[np.bool_]]:
+        """Take in the newest frame of a window, and measure the window against what is usual.
+
+        Parameters
+        ----------
+        relative, usable
+            float32 (channels, tokens, bands), bool (channels, tokens).
+        reference
+            float32 (channels, bands): what is usual; None takes the mean, this frame included.
+        settled
+            False leaves the mean as it is.
+
+        Returns
+        -------
+        The window less the reference, float32 (channels, tokens, bands), and bool (channels, tokens), True where it is
+        not usable.
+        """
+        x, hidden = np.empty_like(relative), np.empty_like(usable)
+        self._normalise(
+            relative,
+            usable,
+            settled,
+            self._gain,
+            self._weight,
+            self.mean,
+            self.mean if reference is None else reference,
+            x,
+            hidden,
+        )
+        return x, hidden

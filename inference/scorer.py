@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bci.errors import ModelError
 from bci.types import StreamSpec
@@ -41,7 +42,9 @@ class Due:
     reason
         Why the window is not scored; None where it is.
     x
-        float32 (channels, tokens, bands), normalised.
+        float32 (channels, tokens, bands), normalised; None where there is a reason.
+    hidden
+        bool (channels, tokens): what the model must not see.
     window
         For mask and quality.
     calibrated
@@ -52,6 +55,7 @@ class Due:
     frame: FeatureFrame
     reason: Reason | None
     x: Features | None
+    hidden: NDArray[np.bool_]
     window: Window
     calibrated: bool
 
@@ -206,18 +210,13 @@ class StreamScorer:
         """Take in a frame and say whether its window can be scored."""
         self.newest = frame
         window = self._history.push(frame)
-        if frame.settled:
-            relative, usable = window.relative[:, -1], window.usable[:, -1]
-            self._running.update(relative, usable)
-            if self._collector is not None:
-                self._collector.add(relative, usable)
+        x, hidden = self._running.normalise(window.relative, window.usable, self._mean, settled=frame.settled)
+        if frame.settled and self._collector is not None:
+            self._collector.add(window.relative[:, -1], window.usable[:, -1])
         self._follow_eyes(window)
         self._follow_headset(window)
         reason = self._reason(window)
-        if reason is not None:
-            return Due(self, frame, reason, None, window, self.calibrated)
-        mean = self._running.mean if self._mean is None else self._mean
-        return Due(self, frame, None, window.relative - mean[:, None, :], window, self.calibrated)
+        return Due(self, frame, reason, x if reason is None else None, hidden, window, self.calibrated)
 
     @property
     def calibrated(self) -> bool:

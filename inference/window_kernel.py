@@ -29,7 +29,10 @@ ADVANCE_SIGNATURE = (
     "boolean, float64, int64, int64[::1], float32[:,:,::1], float32[:,::1], uint8[:,::1], boolean[::1], float64[::1], "
     "float32[:,:,::1], boolean[:,::1], float64[::1], float64[::1])"
 )
-FOLLOW_SIGNATURE = "void(float32[:,:], boolean[:], float64, float64[::1], float32[:,::1])"
+NORMALISE_SIGNATURE = (
+    "void(float32[:,:,::1], boolean[:,::1], boolean, float64, float64[::1], float32[:,::1], float32[:,::1], "
+    "float32[:,:,::1], boolean[:,::1])"
+)
 
 
 def alpha_index(relative: Any, usable: Any, alpha: Any, every: Any) -> float:  # noqa: ANN401 - numba's arrays
@@ -202,6 +205,40 @@ def follow(
         gain = max(1.0 / max(weight[channel], 1.0), least_gain)
         for band in range(mean.shape[1]):
             mean[channel, band] += gain * (relative[channel, band] - mean[channel, band])
+
+
+def normalise(
+    relative: Any,  # noqa: ANN401
+    usable: Any,  # noqa: ANN401
+    settled: bool,
+    least_gain: float,
+    weight: Any,  # noqa: ANN401
+    mean: Any,  # noqa: ANN401
+    reference: Any,  # noqa: ANN401
+    x: Any,  # noqa: ANN401
+    hidden: Any,  # noqa: ANN401
+) -> None:
+    """Move the running mean by a window's newest token where that is settled; then make what the graph takes.
+
+    Parameters
+    ----------
+    relative, usable
+        float32 (channels, tokens, bands), bool (channels, tokens).
+    least_gain, weight, mean
+        As in `follow`.
+    reference
+        Subtracted from every token, float32 (channels, bands); may be `mean`, as it is after the move.
+    x, hidden
+        Written: float32 (channels, tokens, bands), and bool (channels, tokens), True where not usable.
+    """
+    channels, tokens, bands = relative.shape
+    if settled:
+        follow(relative[:, tokens - 1], usable[:, tokens - 1], least_gain, weight, mean)
+    for channel in range(channels):
+        for token in range(tokens):
+            hidden[channel, token] = not usable[channel, token]
+            for band in range(bands):
+                x[channel, token, band] = relative[channel, token, band] - reference[channel, band]
 
 
 def new_numbers() -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -17,7 +17,8 @@ from streaming.filterbank import FilterBank
 from streaming.quality import channel_limits, parameters
 
 Hops = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]
-"""Values (hops, channels, bands), quality and flags (hops, channels), bridged (hops,), index of the last sample."""
+"""Values (hops, channels, bands), quality and flags (hops, channels), bridged (hops,), index of the last sample; there
+may be more room in each than hops are done."""
 
 Path = Literal["compiled", "scipy"]
 
@@ -154,8 +155,8 @@ class Bank:
 
     def process(
         self, samples_uv: NDArray[np.float64], state: NDArray[np.uint8], bad: NDArray[np.bool_] | None
-    ) -> Hops | None:
-        """Filter regular samples; give the hops that end in them, None where none does.
+    ) -> tuple[int, Hops]:
+        """Filter regular samples; give how many hops end in them, and these.
 
         Parameters
         ----------
@@ -166,16 +167,12 @@ class Bank:
         bad
             bool (n, channels) or None: True where the value is none.
         """
-        ends_none = len(state) < self.samples_to_next_hop
         hops = self._state.room(len(state))
         n_done = self._advance(samples_uv, state, NONE_BAD if bad is None else bad, *self._fixed, *self._moving, *hops)
-        if ends_none:
-            return None
-        values, quality, flags, bridged, ends = hops
-        values.setflags(write=False)
-        quality.setflags(write=False)
-        flags.setflags(write=False)
-        return values[:n_done], quality[:n_done], flags[:n_done], bridged[:n_done], ends[:n_done]
+        if n_done:
+            for handed_on in hops[:3]:
+                handed_on.setflags(write=False)
+        return n_done, hops
 
     def hum_uv2(self) -> NDArray[np.float64]:
         """Give (2, channels): mean square of the hum at 50 and 60 Hz in the last token, µV²."""

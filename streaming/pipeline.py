@@ -189,31 +189,26 @@ class Pipeline:
         if not len(block):
             return
         first_hop = self._bank.hop
-        made = self._bank.process(block.samples_uv, block.state, block.bad)
-        self._newest_s = float(block.times_s[-1])
-        if made is None:
-            return
-        values, quality, flags, bridged, ends = made
+        n_done, (values, quality, flags, bridged, ends) = self._bank.process(block.samples_uv, block.state, block.bad)
+        self._newest_s = block.times_s.item(-1)
         schema_id = self.schema.id
         generation = self._generation
-        stamps = block.times_s[ends].tolist()
-        shares = bridged.tolist()
-        for i, end_s in enumerate(stamps):
+        for i in range(n_done):
             hop = first_hop + i
             frames.append(
                 FeatureFrame(
                     values[i],
                     quality[i],
                     flags[i],
-                    end_s,
+                    block.times_s.item(ends.item(i)),
                     schema_id,
                     hop,
                     generation,
                     hop >= self._settled_hop,
-                    shares[i],
+                    bridged.item(i),
                 )
             )
-        self._frames += len(stamps)
+        self._frames += n_done
 
     def advance(self, now_s: float) -> StreamHealth:
         """Tell how the stream stands, so that silence can be noticed.

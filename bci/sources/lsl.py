@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import threading
 import time
@@ -21,6 +20,7 @@ from bci.lsl.resolve import PROPERTIES, resolve
 from bci.lsl.setup import configure, parse_peers
 from bci.lsl.stamps import ForeignStamps
 from bci.lsl.successor import Watch, changes, difference, full_info
+from bci.small import all_finite
 from bci.source import SourceStatus
 from bci.types import Chunk, FloatSamples, SourceState, StreamSpec
 from bci.uri import SourceUri
@@ -292,8 +292,7 @@ class LslSource:
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 samples = (numbers if scale is None else numbers * scale).astype(np.float32)
-        flat = samples.reshape(-1)
-        if not math.isfinite(np.dot(flat, flat)):  # one call where all is well; it may also be very large numbers
+        if not all_finite(samples):  # one call where all is well; it may also be very large numbers
             finite = np.isfinite(samples)
             samples[~finite] = np.nan
             self._repaired += int((~finite[:, self._counted]).any(axis=1).sum())

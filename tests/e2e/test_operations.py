@@ -102,7 +102,7 @@ def test_compiling_is_told_where_it_happens_and_not_on_a_warm_start(
 ) -> None:
     starting(tmp_path / "data")  # whatever was compiled before, now all of it is
     cache = shutil.copytree(os.environ["NUMBA_CACHE_DIR"], tmp_path / "numba", ignore=shutil.ignore_patterns("*.tmp.*"))
-    lost = list(cache.rglob("window_kernel.follow-*"))
+    lost = list(cache.rglob("window_kernel.normalise-*"))
     assert lost
     for path in lost:
         path.unlink()
