@@ -141,7 +141,8 @@ class Participant:
         """Show everything that `GET /v1/streams/{id}` shows."""
         spec, pipeline, scorer, manual = self.spec, self.pipeline, self.scorer, self.manual
         bundle: ModelBundle = self.model.bundle
-        fallbacks = [*self.model.fallbacks, *(pipeline.report.fallbacks if pipeline else ()), *self.notes]
+        report = pipeline.report if pipeline else None
+        fallbacks = [*self.model.fallbacks, *(report.fallbacks if report else ()), *self.notes]
         return {
             "id": self.id,
             "sources": [self.uri.text],
@@ -163,9 +164,9 @@ class Participant:
             "model": bundle.id,
             "provider": self.model.provider,
             "feature_schema": schema.id,
-            "signal_path": pipeline.report.path if pipeline else None,
-            "line_hz": pipeline.report.line_hz if pipeline else None,
-            "line_uv": pipeline.report.line_uv if pipeline else None,
+            "signal_path": report.path if report else None,
+            "line_hz": report.line_hz if report else None,
+            "line_uv": report.line_uv if report else None,
             "delay": {
                 "window_s": bundle.card.window_s,
                 "group_delay_s": pipeline.group_delay_s if pipeline else None,

@@ -146,9 +146,9 @@ class LiveParticipants:
         """Say whether scores can be made."""
         return not self._not_ready, self._not_ready or "ready"
 
-    def views(self) -> list[dict[str, Any]]:
-        """List all streams."""
-        return [person.view(SCHEMA) for person in self._people.values() if person.id not in self._leaving]
+    def streams(self) -> list[str]:
+        """Name all streams."""
+        return [name for name in self._people if name not in self._leaving]
 
     def view(self, stream: str) -> dict[str, Any]:
         """Show one stream."""

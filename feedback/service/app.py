@@ -100,6 +100,7 @@ def build_app(
         version=server_name().partition("/")[2],
         description="Focus scores from EEG, over HTTP and WebSocket (`/asyncapi.json`).",
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         middleware=[Middleware(Gate, access=access), cors],

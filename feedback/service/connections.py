@@ -1,7 +1,7 @@
 """HTTP connections: how many there can be, how many may wait for a whole request at once, and for how long.
 
-One that sends nothing costs a file descriptor, and of those a process has 1024 as a rule: so many idle connections
-would silence the service for everyone. Written against uvicorn 0.54.0, which is pinned.
+One that sends nothing, or reads nothing of its answers, costs a file descriptor, and of those a process has 1024 as a
+rule: so many idle connections would silence the service for everyone. Written against uvicorn 0.54.0, which is pinned.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_WITHIN_S = 10.0
+UNREAD_S = 60.0
+"""Whoever reads nothing for so long, while answers wait for it, is let go."""
+
 ALWAYS_WAITING = 256
 """So many may wait whatever the system allows."""
 
@@ -61,7 +64,7 @@ class Waiting:
             return
         if len(self._deadlines) >= (most := most_waiting()):
             self._make_room(connection.loop.time(), most)
-        self._deadlines[connection] = connection.loop.call_later(REQUEST_WITHIN_S, connection.transport.close)
+        self._deadlines[connection] = connection.loop.call_later(REQUEST_WITHIN_S, connection.let_go)
 
     def discard(self, connection: ServiceHttp) -> None:
         """Let a connection take the time that it likes."""
@@ -73,7 +76,7 @@ class Waiting:
         """Close the oldest that never asked for anything; those that did and are kept alive go last."""
         oldest = next((one for one in self._deadlines if not one.cycle), next(iter(self._deadlines)))
         self.discard(oldest)
-        oldest.transport.close()
+        oldest.let_go()
         if now_s - self._told_s >= TOLD_EVERY_S:
             self._told_s = now_s
             address = oldest.client[0] if oldest.client else ""
@@ -82,6 +85,8 @@ class Waiting:
 
 class ServiceHttp(H11Protocol):
     """One HTTP connection: it waits until a whole request has come, and again from its answer to the next."""
+
+    _unread: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:
         """Begin to wait."""
@@ -92,6 +97,27 @@ class ServiceHttp(H11Protocol):
         """Wait no more."""
         super().connection_lost(exc)
         self._look()
+        self._read_on()
+
+    def pause_writing(self) -> None:
+        """Give its client the time to read what lies there for it."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Notice that the client reads."""
+        super().resume_writing()
+        self._read_on()
+
+    def let_go(self) -> None:
+        """Close once what was answered is read, or once it is clear that it will not be."""
+        self.transport.close()
+        self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def _read_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def handle_events(self) -> None:
         """See whether what came makes a request whole."""

@@ -223,8 +223,8 @@ class Participants(Protocol):
         """Say whether scores can be made, and in a sentence what is missing."""
         ...
 
-    def views(self) -> list[View]:
-        """List all streams, in the order they were added."""
+    def streams(self) -> list[str]:
+        """Name all streams, in the order they were added."""
         ...
 
     def view(self, stream: str) -> View:

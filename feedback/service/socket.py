@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from bci.clock import ClockAnchor, lsl_now_s
-from bci.errors import AccessError, ConflictError, NoSuchStreamError
+from bci.errors import AccessError, ConflictError
 from feedback.service.access import Access, Principal, TooManyFailuresError, bearer, token_in_query
 from feedback.service.frames import ping_frame, pong_number, text_frame
 from feedback.service.handshake import Handshake, Headers
@@ -273,7 +273,7 @@ class Session:
                 refusal = _refusal(problem)
                 self.close(refusal.code, refusal.reason)
                 return
-        principal = self._principal
+        principal, participants = self._principal, self._sockets.participants
         self._conversation.ready = True
         self.subscriber.answered_s = self._sockets.hub.clock()
         self._sockets.welcome(self)
@@ -285,7 +285,7 @@ class Session:
                 "server": self._sockets.server,
                 "epoch": self._sockets.hub.epoch,
                 "time": {"unix_s": anchor.unix_s, "lsl_s": anchor.lsl_s},
-                "streams": [v for v in self._sockets.participants.views() if principal.may_read(str(v["id"]))],
+                "streams": [participants.view(name) for name in participants.streams() if principal.may_read(name)],
             }
         )
 
@@ -375,11 +375,9 @@ class Session:
         return self._reach(stream)[1] or self._missing(stream)
 
     def _missing(self, stream: str) -> tuple[str, str] | None:
-        try:
-            self._sockets.participants.view(stream)
-        except NoSuchStreamError:
-            return "no_such_stream", f"no stream '{stream}'; GET /v1/streams lists them"
-        return None
+        if stream in self._sockets.participants.streams():
+            return None
+        return "no_such_stream", f"no stream '{stream}'; GET /v1/streams lists them"
 
     def _topic_refusal(self, stream: str, topic: str) -> tuple[str, str] | None:
         if topic in LATER_TOPICS:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import resource
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import pytest
@@ -18,6 +23,7 @@ from feedback.service import connections
 
 HEAD = f"POST /v1/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+ASYNCAPI = b"GET /asyncapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 @pytest.fixture
@@ -30,6 +36,16 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveSer
 def connect(service: LiveService | Serve) -> socket.socket:
     url = httpx.URL(service.url)
     return socket.create_connection((url.host, url.port or 80), timeout=10.0)
+
+
+def read_answer(of: BinaryIO) -> int:
+    """Read one answer; give the length of its body."""
+    head = list(itertools.takewhile(lambda line: line not in (b"\r\n", b""), iter(of.readline, None)))
+    assert head, "it was let go"
+    assert head[0].startswith(b"HTTP/1.1 200")
+    length = next(int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length"))
+    assert len(of.read(length)) == length
+    return length
 
 
 def read_to_the_end(of: socket.socket) -> bytes:
@@ -65,6 +81,33 @@ def test_half_of_a_second_request_is_closed_too(service: LiveService) -> None:
         assert kept.recv(65536).startswith(b"HTTP/1.1 200")
         kept.sendall(HEALTHZ[:10])
         assert read_to_the_end(kept) == b""
+
+
+def test_who_never_reads_what_it_asked_for_is_let_go(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD_S", 0.3)
+    with connect(service) as deaf, contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        while True:  # until nothing goes out any more; then the wait is for the service to give up
+            deaf.sendall(ASYNCAPI)
+
+
+def test_who_reads_late_gets_it_all_and_stays(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = threading.Event()
+
+    def pause_writing(self: connections.ServiceHttp) -> None:
+        paused(self)
+        waits.set()
+
+    paused = connections.ServiceHttp.pause_writing
+    monkeypatch.setattr(connections.ServiceHttp, "pause_writing", pause_writing)
+    monkeypatch.setattr(connections, "UNREAD_S", 1.0)
+    with connect(service) as late, late.makefile("rb") as answers:
+        late.sendall(ASYNCAPI * 400)
+        assert waits.wait(30.0), "the buffers between us hold them all"
+        until_s = time.monotonic() + 1.5
+        lengths = [read_answer(answers) for _ in range(400)]
+        while time.monotonic() < until_s:
+            late.sendall(ASYNCAPI)
+            assert read_answer(answers) == lengths[0]
 
 
 def test_an_answer_may_take_longer(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> None:

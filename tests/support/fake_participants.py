@@ -109,8 +109,8 @@ class FakeParticipants:
     def ready(self) -> tuple[bool, str]:
         return self.is_ready, "" if self.is_ready else "the model is warming up"
 
-    def views(self) -> list[View]:
-        return list(self._streams.values())
+    def streams(self) -> list[str]:
+        return list(self._streams)
 
     def view(self, stream: str) -> View:
         found = self._streams.get(stream)
