@@ -101,7 +101,15 @@ class RunningMean:
         -------
         The window less the reference, float32 (channels, tokens, bands), and bool (channels, tokens), True where it is
         not usable.
+
+        Raises
+        ------
+        ValueError
+            If the reference is of other channels or bands; the compiled loop would read beyond its end.
         """
+        if reference is not None and reference.shape != self.mean.shape:
+            msg = f"a reference of {reference.shape} channels and bands, expected {self.mean.shape}"
+            raise ValueError(msg)
         x, hidden = np.empty_like(relative), np.empty_like(usable)
         self._normalise(
             relative,

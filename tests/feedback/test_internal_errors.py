@@ -12,6 +12,7 @@ from live_service import LiveService, Talk
 from bci.config import Config
 from bci.sources.simulator import SimulatorSource
 from feedback.assembly import Assembly
+from feedback.participant import Participant
 from feedback.participants import LiveParticipants
 
 
@@ -115,7 +116,11 @@ def test_a_start_that_fails_is_said_by_readyz(tmp_path: Path, monkeypatch: pytes
     assert "internal error: RuntimeError: no compiler" in answer.json()["detail"]
 
 
-def test_a_score_that_cannot_be_told_fails_its_stream_and_is_counted(tmp_path: Path) -> None:
+def test_a_score_that_cannot_be_told_fails_its_stream_and_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A tick before the first samples says `no_data`, and is the place where that cannot be told; scores are meant here.
+    monkeypatch.setattr(Participant, "silence", lambda _person, _now_s: None)
     with live(tmp_path, bad="simulator:focus") as service, service.talk() as client:
         client.subscribe("status")
         first(client, "bad", "status", state="failed", detail="internal error: RuntimeError: outlet gone")

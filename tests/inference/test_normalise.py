@@ -53,3 +53,9 @@ def test_what_has_not_settled_moves_nothing() -> None:
     x, _ = mean.normalise(relative, usable, None, settled=False)
     np.testing.assert_array_equal(mean.mean, running().mean)
     np.testing.assert_array_equal(x, relative + np.float32(1.0))
+
+
+@pytest.mark.parametrize("shape", [(CHANNELS, BANDS - 1), (CHANNELS - 1, BANDS), (CHANNELS, BANDS + 1)])
+def test_a_baseline_of_other_channels_or_bands_is_no_reference(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        running().normalise(*window(3), np.zeros(shape, np.float32), settled=True)
