@@ -188,8 +188,9 @@ class BrainflowSource:
         deadline = time.monotonic() + timeout_s
         while (count := session.count()) < wanted:
             left_s = deadline - time.monotonic()
-            if left_s <= 0.0 or self._closing.wait(min(POLL_S, left_s)):
+            if left_s <= 0.0 or self._closing.is_set():
                 break
+            time.sleep(min(POLL_S, left_s))  # not a wait for `_closing`: Ctrl-C inside one may come out as RuntimeError
         if self._closing.is_set():
             return None
         if count == 0:
