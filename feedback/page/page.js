@@ -14,7 +14,7 @@ const trace = new Trace(at("trace"));
 const electrodes = new Electrodes(at("channels"), at("channels-none"));
 const explanation = new Explanation(at("explanation"), at("explanation-none"));
 const neurofeedback = new Neurofeedback(at("neurofeedback"));
-const state = { token: "", stream: null, views: new Map(), difficulties: new Map(), proposals: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
+const state = { token: "", stream: null, views: new Map(), told: new Map(), difficulties: new Map(), proposals: new Map(), socket: null, seen: {}, epoch: null, heardAt: 0, wait: 500 };
 
 // Token: in the URL fragment, which no server ever sees and no log keeps.
 function takeToken() {
@@ -119,8 +119,11 @@ async function attempt(sayTo, work) {
 }
 
 async function refreshView(stream) {
+  const before = state.told.get(stream);
   try {
-    state.views.set(stream, await api("GET", `/streams/${encodeURIComponent(stream)}`));
+    const view = await api("GET", `/streams/${encodeURIComponent(stream)}`);
+    const told = state.told.get(stream);
+    state.views.set(stream, told === before ? view : { ...view, ...told }); // what was told meanwhile is newer
   } catch (error) {
     if (error.status === 404) removed(stream); // anything else: the connection says so, and the next turn asks again
     return;
@@ -130,6 +133,7 @@ async function refreshView(stream) {
 
 function removed(stream) {
   state.views.delete(stream);
+  state.told.delete(stream);
   electrodes.forget(stream);
   state.difficulties.delete(stream);
   neurofeedback.forget(stream);
@@ -276,8 +280,10 @@ const handlers = {
   status(message) {
     const view = state.views.get(message.stream);
     if (message.state === "closed" && !view) return;
-    state.views.set(message.stream, { ...view, id: message.stream, state: message.state, detail: message.detail,
-      rate_hz: message.rate_hz, lost_samples: message.lost_samples, battery: message.battery });
+    const { state: now, detail, rate_hz, lost_samples, battery } = message;
+    const told = { state: now, detail, rate_hz, lost_samples, battery };
+    state.told.set(message.stream, told);
+    state.views.set(message.stream, { ...view, id: message.stream, ...told });
     if (!view || view.state !== message.state || message.state === "closed") refreshView(message.stream);
     if (message.stream === state.stream) showView(); else choose(state.stream ?? message.stream);
   },

@@ -12,7 +12,7 @@ import pytest
 from fake_participants import FOCUS
 from guessed_tokens import Guesser
 from live_service import TOKEN, LiveService
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import APIResponse, Page, Route, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
@@ -361,6 +361,21 @@ def test_neurofeedback_is_shown_with_its_thresholds_and_goes_when_it_ends(servic
     service.hub.publish("p01", "neurofeedback", now | unread)
     expect(card).to_contain_text("Nothing is rewarded: The headset is not being worn.")
     expect(card).to_be_hidden()
+
+
+def test_what_was_told_while_an_answer_was_on_its_way_is_newer_than_that(service: LiveService, page: Page) -> None:
+    visit(page, service)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/v1/streams/p01", lambda route: held.append((route, route.fetch())))
+    tell(service, state="connecting", detail="looking for the headset")  # another state: the page asks for all of it
+    while not held:
+        expect(page.locator("#detail")).to_have_text("looking for the headset")
+    tell(service, state="connecting", detail="two headsets match")
+    expect(page.locator("#detail")).to_have_text("two headsets match")
+    route, answer = held[0]
+    route.fulfill(json=answer.json() | {"model": "as asked"})
+    expect(page.locator("#device")).to_contain_text("as asked")
+    assert page.locator("#detail").inner_text() == "two headsets match"
 
 
 def test_what_is_waited_for_is_said_where_the_score_would_be(service: LiveService, page: Page) -> None:
