@@ -13,10 +13,11 @@ import numpy as np
 from bci.types import FloatSamples, Timestamps
 
 FEW_NUMBERS = 128
+"""So many are looked at one by one: ten samples of a dozen channels."""
 
 
 def all_finite(numbers: FloatSamples) -> bool:
-    """Say whether no number is NaN or infinite; False also where some are so large that their squares overflow.
+    """Say whether no number is NaN or infinite; where they are many, False also if the sum of their squares overflows.
 
     Parameters
     ----------

@@ -97,27 +97,31 @@ class ServiceHttp(H11Protocol):
         """Wait no more."""
         super().connection_lost(exc)
         self._look()
-        self._read_on()
+        self._wait_no_more()
 
     def pause_writing(self) -> None:
         """Give its client the time to read what lies there for it."""
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+        self._wait_for_reader()
 
     def resume_writing(self) -> None:
-        """Notice that the client reads."""
+        """Notice that the client reads; one that is let go has no more time for that."""
         super().resume_writing()
-        self._read_on()
+        if not self.transport.is_closing():
+            self._wait_no_more()
 
     def let_go(self) -> None:
         """Close once what was answered is read, or once it is clear that it will not be."""
         self.transport.close()
-        self.loop.call_later(UNREAD_S, self.transport.abort)
+        self._wait_for_reader()
 
-    def _read_on(self) -> None:
+    def _wait_for_reader(self) -> None:
+        self._wait_no_more()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def _wait_no_more(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
-            self._unread = None
 
     def handle_events(self) -> None:
         """See whether what came makes a request whole."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import resource
 import socket
@@ -83,23 +82,46 @@ def test_half_of_a_second_request_is_closed_too(service: LiveService) -> None:
         assert read_to_the_end(kept) == b""
 
 
+def ask_for_ever(of: socket.socket) -> None:
+    """Ask and read nothing, until nothing goes out any more; then the wait is for the service to give up."""
+    while True:
+        of.sendall(ASYNCAPI)
+
+
+def called(monkeypatch: pytest.MonkeyPatch, name: str) -> threading.Event:
+    """Have it told when a method of a connection was called."""
+    told = threading.Event()
+    method = getattr(connections.ServiceHttp, name)
+
+    def tell(self: connections.ServiceHttp) -> None:
+        method(self)
+        told.set()
+
+    monkeypatch.setattr(connections.ServiceHttp, name, tell)
+    return told
+
+
 def test_who_never_reads_what_it_asked_for_is_let_go(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "UNREAD_S", 0.3)
-    with connect(service) as deaf, contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        while True:  # until nothing goes out any more; then the wait is for the service to give up
-            deaf.sendall(ASYNCAPI)
+    with connect(service) as deaf, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        ask_for_ever(deaf)
+
+
+def test_who_never_reads_the_rest_of_an_answer_is_let_go(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD_S", 0.3)
+    # So that everything is answered, and what the client does not take waits in the service.
+    monkeypatch.setattr(connections.ServiceHttp, "pause_writing", lambda _connection: None)
+    closing = called(monkeypatch, "let_go")
+    with connect(service) as deaf:
+        deaf.sendall(ASYNCAPI * 400)
+        assert closing.wait(30.0)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            ask_for_ever(deaf)
 
 
 def test_who_reads_late_gets_it_all_and_stays(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits = threading.Event()
-
-    def pause_writing(self: connections.ServiceHttp) -> None:
-        paused(self)
-        waits.set()
-
-    paused = connections.ServiceHttp.pause_writing
-    monkeypatch.setattr(connections.ServiceHttp, "pause_writing", pause_writing)
     monkeypatch.setattr(connections, "UNREAD_S", 1.0)
+    waits = called(monkeypatch, "pause_writing")
     with connect(service) as late, late.makefile("rb") as answers:
         late.sendall(ASYNCAPI * 400)
         assert waits.wait(30.0), "the buffers between us hold them all"
