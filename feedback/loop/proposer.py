@@ -175,8 +175,8 @@ class Proposer:
     def on_score(self, stream: str, score: Mapping[str, Any]) -> None:
         """Hear of focus, on the worker's thread."""
         person = self._people.get(stream)
-        if person is None:
-            return  # nobody works here yet
+        if person is None or score["t_lsl_s"] is None:
+            return  # nobody works here yet, or no sample has come: what it will be scored against is not known
         now_s = self._clock()
         if not person.recent or now_s - person.recent[-1].at_s >= 1.0:
             person.recent.append(_Second(now_s))

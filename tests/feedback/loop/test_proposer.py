@@ -122,6 +122,14 @@ def test_a_baseline_is_proposed_where_there_is_none_or_it_does_not_fit() -> None
     assert unfit.said[0][1]["evidence"]["mismatch_share"] == 1.0
 
 
+def test_before_the_first_sample_nobody_knows_whether_there_is_a_baseline() -> None:
+    session = Session(baseline_age_s=None)
+    session.work(0.5, score={**FOCUS, "value": None, "valid": False, "reason": "no_data", "t_lsl_s": None})
+    assert session.said == []
+    session.work(0.1)
+    assert session.kinds() == ["recalibration"]
+
+
 def test_nothing_is_proposed_to_someone_who_does_nothing() -> None:
     session = Session(baseline_age_s=None)
     session.work(0.2)
