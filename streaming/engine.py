@@ -275,12 +275,13 @@ class Engine:
         """Wait for items; where the time comes to rehearse, do that and give none."""
         now_s = self._clock()
         with self._lock:
-            due_s = self._rehearsal.due_in_s(self._lanes.values(), now_s)
-        if due_s is None or due_s > patience_s:
+            moment_s = self._rehearsal.next_s(self._lanes.values(), now_s)
+        if moment_s is None or moment_s - now_s > patience_s:
             return self._mailbox.take(patience_s)
-        items = self._mailbox.take(due_s)
-        if not items and self._clock() >= now_s + due_s:
-            self._rehearsal.run()
+        items = self._mailbox.take(moment_s - now_s)
+        now_s = self._clock()
+        if not items and now_s >= moment_s:
+            self._rehearsal.run(now_s)
         return items
 
     def _process(self, items: Sequence[tuple[Box[Item], Item]], batch: dict[str, Due]) -> None:

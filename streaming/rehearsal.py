@@ -15,6 +15,9 @@ MOST = 2
 AHEAD_S = 1.5e-3
 """So long before samples are expected, s: a rehearsal takes up to half a millisecond, and samples come early."""
 
+TAKES_S = 0.5e-3
+"""A rehearsal takes up to so long, s. A worker that was busy rehearses late while there is still time for it."""
+
 
 class Heard(Protocol):
     """What is asked of a stream; `streaming.lane.Lane` is one."""
@@ -44,29 +47,38 @@ class Rehearsal:
     """
 
     def __init__(self, hop_s: float, rehearse: Callable[[], None] | None, failed: Callable[[Exception], None]) -> None:
-        self._after_s = hop_s - AHEAD_S
+        self._hop_s = hop_s
         self._rehearse = rehearse
         self._failed = failed
+        self._ran_s = float("-inf")
 
-    def due_in_s(self, streams: Collection[Heard], now_s: float) -> float | None:
-        """Give the time until the next rehearsal, s; None where none is due before more samples have come.
+    def next_s(self, streams: Collection[Heard], now_s: float) -> float | None:
+        """Give the moment of the next rehearsal, LSL clock; None where none is due before more samples have come.
 
         Parameters
         ----------
         streams
             All of them.
         now_s
-            LSL clock.
+            LSL clock. A moment before it was missed, and there is still time.
         """
         if self._rehearse is None or len(streams) > MOST:
             return None
-        moments = [one.heard_s + self._after_s for one in streams if one.streaming]
-        return min((moment - now_s for moment in moments if moment > now_s), default=None)
+        expected = [one.heard_s + self._hop_s for one in streams if one.streaming]
+        return min(
+            (
+                moment_s - AHEAD_S
+                for moment_s in expected
+                if now_s <= moment_s - TAKES_S and moment_s - AHEAD_S > self._ran_s + TAKES_S
+            ),
+            default=None,
+        )
 
-    def run(self) -> None:
-        """Rehearse."""
+    def run(self, now_s: float) -> None:
+        """Rehearse, for all whose moment is before it ends; `now_s` on the LSL clock."""
         if self._rehearse is None:
             return
+        self._ran_s = now_s
         try:
             self._rehearse()
         except Exception as error:
