@@ -9,7 +9,7 @@ demo: ## everything on this machine, no hardware
 	$(PYTHON) demo.py
 
 test: check ## every check; needs the network only to install
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder # torch: one thread for each of the three
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder # much of it waits for real time; torch: one thread for each of the four
 
 check:
 	$(PYTHON) demo.py --install test
