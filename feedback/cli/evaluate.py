@@ -60,14 +60,16 @@ def run(args: argparse.Namespace) -> int:
 
         return run_comparison(args)
     from feedback.cli.places import try_file, try_folder, writing
-    from inference.training.config import load_config
-    from inference.training.kept import KeptFits
-    from inference.training.recipe import evaluate_focus
 
     if args.html is not None:
         try_file(args.html)
     if args.keep is not None:
         try_folder(args.keep)
+    # only now: torch takes seconds
+    from inference.training.config import load_config
+    from inference.training.kept import KeptFits
+    from inference.training.recipe import evaluate_focus
+
     with progress_bar("evaluating") as advance:
         found = evaluate_focus(
             args.data,

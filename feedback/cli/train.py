@@ -58,14 +58,15 @@ def run(args: argparse.Namespace) -> int:
     from feedback.cli.training_extra import require_training
 
     require_training()
+    _check_own(args)
+    for folder in filter(None, (args.out, args.keep, args.tensorboard)):
+        try_folder(folder)
+    # only now: torch takes seconds
     from inference.training.config import load_config
     from inference.training.device import choose_device
     from inference.training.kept import KeptFits
     from inference.training.tensorboard import loss_writer
 
-    _check_own(args)
-    for folder in filter(None, (args.out, args.keep, args.tensorboard)):
-        try_folder(folder)
     wishes = {"seed": args.seed, "device": args.device}
     config = load_config(args.config).model_copy(update={k: v for k, v in wishes.items() if v is not None})
     device, fallback = choose_device(config.device)
