@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +19,7 @@ from feedback.loop.closed_loop import ClosedLoop
 from feedback.outlets.port import Outlet
 from feedback.participant import Participant
 from feedback.scoring import ScoringSink
+from feedback.service.garbage import keep_what_is_loaded
 from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from feedback.session_keeper import SessionKeeper
@@ -32,8 +32,6 @@ from streaming.reader import sentence
 from streaming.types import StreamStatus
 
 OPEN_WAIT_S = 3.0
-_GARBAGE = 20_000
-"""New objects between two looks of the garbage collector; scores are freed without it."""
 
 COMPILING = "the signal path is being compiled (once; up to a minute)"
 
@@ -112,11 +110,7 @@ class LiveParticipants:
     async def _prepare(self) -> None:
         with compiling_told(self._tell_of_compiling):
             await asyncio.to_thread(self._assembly.warm_up)
-        # What was loaded until here stays: a garbage collector that looks through all of it holds every score up for
-        # half a second, again and again. What comes from here on is collected as ever.
-        await asyncio.to_thread(gc.collect)
-        gc.freeze()
-        gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
+        await asyncio.to_thread(keep_what_is_loaded)
         for wish, person in self._configured:
             if wish.baseline is not None:
                 await asyncio.to_thread(self._assembly.take_baseline, person, wish.baseline)

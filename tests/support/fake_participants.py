@@ -296,6 +296,7 @@ class FakeLoop:
 def main() -> None:
     """Serve until SIGTERM."""
     from feedback.service.app import run_service
+    from feedback.service.garbage import keep_what_is_loaded
     from feedback.service.settings import ServiceError, ServiceSettings
 
     options = json.loads(sys.argv[1])
@@ -308,6 +309,7 @@ def main() -> None:
     )
     fake = FakeParticipants(options.get("streams", ["p01"]), options.get("score_hz", 0.0))
     fake.fail_startup = options.get("fail_startup")
+    keep_what_is_loaded()  # as `feedback.participants` does
     try:
         run_service(settings, fake, announce=lambda url: print(url, flush=True))  # noqa: T201 - its answer
     except (ServiceError, SourceError) as error:
