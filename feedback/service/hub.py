@@ -242,6 +242,7 @@ class Hub:
                 client.behind.setdefault(key, Behind()).missed += count
                 self.counters.missed += count
         outgoing: dict[Subscriber, list[bytes]] = {}
+        alone = len(waiting.messages) == 1  # nothing to join: the first of many clients is not kept for the last
         for key, ring, message in waiting.messages:
             ring.flushed_seq = message.seq
             stream = key[0]
@@ -251,8 +252,12 @@ class Hub:
                 if client.blocked or now_s - client.answered_s > MAX_PONG_AGE_S:
                     self._fall_behind(client, key, message)
                     continue
-                frames = outgoing.setdefault(client, [])
                 behind = client.behind.pop(key, None) if client.behind else None
+                if alone and behind is None:
+                    self.counters.delivered += 1
+                    client.write(message.frame)
+                    continue
+                frames = outgoing.setdefault(client, [])
                 if behind is not None:
                     frames.append(lagged_frame(key, behind.missed + (behind.newest is not None)))
                 frames.append(message.frame)
