@@ -85,7 +85,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _signal_path() -> Iterator[Finding]:
-    from streaming.compiled import cache_folder
+    from bci.compiled import cache_folder
 
     folder = cache_folder()
     if folder is None:

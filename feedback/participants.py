@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bci.compiled import compiling_told
 from bci.config import Config, ParticipantConfig
 from bci.errors import ConfigError, ConflictError, NoSuchStreamError, SourceError
 from feedback.assembly import HOP_S, Assembly
@@ -24,7 +25,6 @@ from feedback.service.hub import Hub
 from feedback.service.metrics import Metrics
 from feedback.session_keeper import SessionKeeper
 from inference.listing import list_models
-from streaming.compiled import compiling_told
 from streaming.defects import Place
 from streaming.engine import Engine
 from streaming.features import SCHEMA

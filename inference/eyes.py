@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.compiled import compile_function
 from inference.normalise import Features
 from inference.types import EyeState
 from inference.window_kernel import ALPHA_SIGNATURE, alpha_index
-from streaming.compiled import compile_function
 
 CLOSED_ABOVE = -1.1
 """Between the medians of the two states: how an unnamed baseline is labelled."""

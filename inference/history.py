@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.compiled import compile_function
 from inference import window_kernel as k
 from inference.eyes import AlphaIndex
 from inference.noise import SpectralSlope
 from inference.normalise import Features
-from streaming.compiled import compile_function
 from streaming.types import FeatureFrame
 
 

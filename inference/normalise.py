@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.compiled import compile_function
 from inference.window_kernel import NORMALISE_SIGNATURE, follow, normalise
-from streaming.compiled import compile_function
 
 Features = NDArray[np.float32]
 

@@ -1,6 +1,6 @@
 """The inner loop of scoring: one frame into the rings, and the window that ends with it out of them.
 
-Compiled once a process (`streaming.compiled`); where that fails the same functions run as plain Python, slower.
+Compiled once a process (`bci.compiled`); where that fails the same functions run as plain Python, slower.
 A frame falls due every 40 ms for each stream: in numpy its some fifty calls on tiny arrays cost more than the model.
 """
 

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.compiled import compile_function
 from bci.types import Channel, StreamSpec
 from streaming import kernels as k
-from streaming.compiled import compile_function
 from streaming.features import FeatureSchema
 from streaming.filterbank import FilterBank
 from streaming.quality import channel_limits, parameters

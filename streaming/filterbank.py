@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.biquads import bandpass, lowpass, notch, resonator
 from streaming.features import FeatureSchema
 
 Mains = Literal["auto", 50, 60]
@@ -98,9 +99,9 @@ def design(rate_hz: float, schema: FeatureSchema, mains: Mains = "auto") -> Filt
     meters = np.zeros((len(LINES_HZ), 5))
     for i, line_hz in enumerate(LINES_HZ):
         if line_hz in possible and mains in ("auto", line_hz):
-            meters[i] = _resonator(line_hz, METER_WIDTH_HZ, rate_hz)
-    notches = np.array([_notch(f, schema.notch_width_hz, rate_hz) for f in notched]).reshape(-1, 5)
-    bands = np.array([_band(edges, schema.band_order, rate_hz) for edges in schema.bands_hz])
+            meters[i] = resonator(line_hz, METER_WIDTH_HZ, rate_hz)
+    notches = np.array([notch(f, schema.notch_width_hz, rate_hz) for f in notched]).reshape(-1, 5)
+    bands = np.array([bandpass(edges, schema.band_order, rate_hz) for edges in schema.bands_hz])
     centres = np.array([math.sqrt(low * high) for low, high in schema.bands_hz])
     shared = _delay([_highpass_ba(highpass), *(_ba(n) for n in notches)], np.append(centres, 10.0), rate_hz)
     delays = [
@@ -113,52 +114,14 @@ def design(rate_hz: float, schema: FeatureSchema, mains: Mains = "auto") -> Filt
         highpass=highpass,
         meters=meters,
         notches=notches,
-        slow=_lowpass(SLOW_HZ, rate_hz),
-        fast=_lowpass(FAST_HZ, rate_hz),
+        slow=lowpass(SLOW_HZ, rate_hz),
+        fast=lowpass(FAST_HZ, rate_hz),
         bands=bands,
         notched_hz=notched,
         band_delay_s=tuple(float(d) for d in np.asarray(delays) + shared[:-1]),
         delay_10hz_s=float(shared[-1] + np.average(at_10, weights=passed)),
         settle_s=max(_settling(band, rate_hz) for band in bands),
     )
-
-
-def _notch(line_hz: float, width_hz: float, rate_hz: float) -> FloatArray:
-    from scipy.signal import iirnotch
-
-    b, a = iirnotch(line_hz, line_hz / width_hz, fs=rate_hz)
-    return np.array([*b, *a[1:]])
-
-
-def _resonator(line_hz: float, width_hz: float, rate_hz: float) -> FloatArray:
-    from scipy.signal import iirpeak
-
-    b, a = iirpeak(line_hz, line_hz / width_hz, fs=rate_hz)
-    return np.array([*b, *a[1:]])
-
-
-def _lowpass(corner_hz: float, rate_hz: float) -> FloatArray:
-    from scipy.signal import butter
-
-    b, a = cast("tuple[FloatArray, FloatArray]", butter(2, corner_hz, "lowpass", fs=rate_hz))
-    return np.array([*b, *a[1:]])
-
-
-def _band(edges_hz: tuple[float, float], order: int, rate_hz: float) -> FloatArray:
-    """Give (order, 3): one section for each pair of poles, each with a zero at DC and one at half the rate.
-
-    SciPy pairs zeros otherwise; with this pairing a section needs three coefficients in place of five.
-    """
-    from scipy.signal import butter
-
-    zpk = butter(order, edges_hz, "bandpass", fs=rate_hz, output="zpk")
-    _, poles, gain = cast("tuple[FloatArray, NDArray[np.complex128], float]", zpk)
-    # Complex pairs are given by one of them, real poles (wide bands) two by two.
-    upper = [np.array([p, np.conj(p)]) for p in poles if p.imag > 1e-12]
-    real = sorted(p.real for p in poles if abs(p.imag) <= 1e-12)
-    pairs = sorted([*upper, *(np.array(real[i : i + 2]) for i in range(0, len(real), 2))], key=lambda p: abs(p[0]))
-    share = float(gain) ** (1.0 / order)
-    return np.array([(share, -float(np.sum(p).real), float(np.prod(p).real)) for p in pairs])
 
 
 def _ba(section: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -191,10 +154,8 @@ def _gain(filters: list[tuple[FloatArray, FloatArray]], at_hz: float, rate_hz: f
 
 
 def _settling(band: FloatArray, rate_hz: float) -> float:
-    from scipy.signal import sosfilt
-
-    sections = np.array([(g, 0.0, -g, 1.0, a1, a2) for g, a1, a2 in band])
-    impulse = np.zeros(int(4.0 * rate_hz))
-    impulse[0] = 1.0
-    energy = np.cumsum(cast("FloatArray", sosfilt(sections, impulse)) ** 2)
+    """Time by which a band has given `SETTLED_SHARE` of the energy that its impulse response has in 4 s."""
+    n = 2 ** math.ceil(math.log2(8.0 * rate_hz))  # what is left after 8 s and would fold back is below rounding
+    response = np.prod([np.fft.rfft(b, n) / np.fft.rfft(a, n) for b, a in _band_ba(band)], axis=0)
+    energy = np.cumsum(np.fft.irfft(response, n)[: int(4.0 * rate_hz)] ** 2)
     return float(np.searchsorted(energy, SETTLED_SHARE * energy[-1])) / rate_hz

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bci.compiled import Compiled, compile_function
 from bci.errors import UnsupportedStreamError
 from bci.types import Chunk, StreamSpec
 from streaming import timeline_kernel as k
-from streaming.compiled import Compiled, compile_function
 
 MEASURED, BRIDGED, MISSING = k.MEASURED, k.BRIDGED, k.MISSING
 """Values of `RegularBlock.state`: a sample that came, one of a gap up to 100 ms, one of a gap up to 1 s."""

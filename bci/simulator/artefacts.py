@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, lfilter, sosfilt
 
+from bci.biquads import bandpass
+from bci.simulator.filters import Cascade, one_pole
 from bci.simulator.head import topography
 from bci.simulator.spells import Spells
 
@@ -28,15 +29,17 @@ class Blinks:
         self._map = np.exp(-np.maximum(0.0, distance - 0.035) / 0.045)
         down, up = max(2, int(0.08 * rate_hz)), max(3, int(0.22 * rate_hz))
         self._template = np.concatenate([np.hanning(2 * down + 1)[:down], np.hanning(2 * up + 1)[up:]])
-        self._state = np.zeros(self._template.size - 1)
+        self._begun = np.zeros(self._template.size - 1)
 
     def block(self, per_s: Samples) -> Samples:
         """Give the next samples, (n, channels), µV, for the rate of blinks per second at each, (n,)."""
         start = self._rng.random(per_s.size) < per_s / self._rate_hz
         size = self._rng.uniform(100.0, 200.0, per_s.size)
-        trace, self._state = lfilter(self._template, [1.0], start * size, zi=self._state)
+        trace = np.convolve(self._template, start * size)
+        trace[: self._begun.size] += self._begun
+        self._begun = trace[per_s.size :]
         # Two that overlap are one: a lid closes once.
-        return np.minimum(trace, 220.0)[:, None] * self._map
+        return np.minimum(trace[: per_s.size], 220.0)[:, None] * self._map
 
 
 class Muscle:
@@ -45,12 +48,12 @@ class Muscle:
     def __init__(self, positions_m: Samples, rate_hz: float, rng: np.random.Generator) -> None:
         self._rng = rng
         high_hz = min(200.0, 0.45 * rate_hz)
-        self._sos: Samples = np.asarray(butter(2, [20.0, high_hz], btype="bandpass", fs=rate_hz, output="sos"))
+        sections = np.array([(g, 0.0, -g, 1.0, a1, a2) for g, a1, a2 in bandpass((20.0, high_hz), 2, rate_hz)])
         self._gain = float(np.sqrt(rate_hz / 2.0 / (high_hz - 20.0)))
         temples = [topography(positions_m, (side * 0.075, 0.03, 0.0), 0.05) for side in (-1.0, 1.0)]
         forehead = 0.5 * topography(positions_m, (0.0, 0.09, 0.01), 0.045)
         self._map = np.maximum(np.maximum(*temples), forehead)
-        self._state = np.zeros((self._sos.shape[0], 2, len(positions_m)))
+        self._filter = Cascade(sections, len(positions_m))
         self._bursts = Spells(
             lambda: rng.exponential(2.5) * rate_hz,
             lambda: rng.uniform(0.5, 2.0) * rate_hz,
@@ -71,8 +74,7 @@ class Muscle:
 
     def _noise(self, n: int) -> Samples:
         white = self._rng.standard_normal((n, self._map.size))
-        noise, self._state = sosfilt(self._sos, white, axis=0, zi=self._state)
-        return noise * self._gain
+        return self._filter.follow(white) * self._gain
 
 
 class Mains:
@@ -111,22 +113,20 @@ class Wander:
         self, n_channels: int, rate_hz: float, tau_s: float, rng: np.random.Generator, *, smooth_s: float = 0.0
     ) -> None:
         self._rng = rng
-        self._forget = float(np.exp(-1.0 / (tau_s * rate_hz)))
-        self._keep = float(np.exp(-1.0 / (smooth_s * rate_hz))) if smooth_s else 0.0
-        self._smoothed = np.zeros((1, n_channels))
-        self._drive = [float(np.sqrt(1.0 - self._forget**2))]
-        self._state = rng.standard_normal((1, n_channels)) * self._forget
+        self._n_channels = n_channels
+        forget = float(np.exp(-1.0 / (tau_s * rate_hz)))
+        keep = float(np.exp(-1.0 / (smooth_s * rate_hz))) if smooth_s else 0.0
+        walk = one_pole(forget, float(np.sqrt(1.0 - forget**2)))
+        self._walk = Cascade(np.vstack([walk, one_pole(keep, 1.0 - keep)]) if keep else walk, n_channels)
+        self._walk.remember(rng.standard_normal(n_channels) * forget)
 
     def block(self, n: int) -> Samples:
         """Give the next n samples, (n, channels), standard deviation 1."""
-        return self.follow(self._rng.standard_normal((n, self._state.shape[1])))
+        return self.follow(self._rng.standard_normal((n, self._n_channels)))
 
     def follow(self, white: Samples) -> Samples:
         """Walk as white noise of standard deviation 1 drives it, (n, channels)."""
-        walk, self._state = lfilter(self._drive, [1.0, -self._forget], white, axis=0, zi=self._state)
-        if self._keep:
-            walk, self._smoothed = lfilter([1.0 - self._keep], [1.0, -self._keep], walk, axis=0, zi=self._smoothed)
-        return walk
+        return self._walk.follow(white)
 
 
 class Pops:
@@ -134,39 +134,36 @@ class Pops:
 
     def __init__(self, n_channels: int, rate_hz: float, rng: np.random.Generator) -> None:
         self._rate_hz, self._rng = rate_hz, rng
-        self._forget = float(np.exp(-1.0 / (0.4 * rate_hz)))
-        self._state = np.zeros((1, n_channels))
+        self._decay = Cascade(one_pole(float(np.exp(-1.0 / (0.4 * rate_hz)))), n_channels)
 
     @property
     def sounding(self) -> bool:
         """True while an earlier pop has not decayed."""
-        return bool(np.abs(self._state).max() > 0.01)
+        return self._decay.ringing
 
     def block(self, per_s: Samples) -> Samples:
         """Give the next samples for the rate of pops per second of each sample and electrode, (n, channels)."""
         start = self._rng.random(per_s.shape) < per_s / self._rate_hz
         size = self._rng.uniform(50.0, 300.0, per_s.shape) * self._rng.choice((-1.0, 1.0), per_s.shape)
-        trace, self._state = lfilter([1.0], [1.0, -self._forget], start * size, axis=0, zi=self._state)
-        return trace
+        return self._decay.follow(start * size)
 
 
 class OpenInputs:
     """A headset in the air: millivolts of hum and drift, every third electrode at a rail; settling when it is back."""
 
     def __init__(self, n_channels: int, rate_hz: float, rng: np.random.Generator) -> None:
-        self._forget = float(np.exp(-1.0 / (0.5 * rate_hz)))
         self._hum_uv = rng.lognormal(np.log(6000.0), 0.4, n_channels)
         self._drift_uv = rng.lognormal(np.log(8000.0), 0.4, n_channels)
         self._pull_uv = np.where(rng.permutation(n_channels) % 3 == 0, 400_000.0, 0.0) * rng.choice((-1, 1), n_channels)
         self._jolt_uv = rng.normal(0.0, 3000.0, n_channels)
         self._drift = Wander(n_channels, rate_hz, 4.0, rng, smooth_s=0.5)
-        self._settling = np.zeros((1, n_channels))
+        self._rest = Cascade(one_pole(float(np.exp(-1.0 / (0.5 * rate_hz)))), n_channels)
         self._before = np.zeros((1, n_channels))
 
     @property
     def settling(self) -> bool:
         """True while the electrodes still come to rest after they were moved, or have just been put back."""
-        return bool(np.abs(self._settling).max() > 0.01 or self._before.any())
+        return self._rest.ringing or bool(self._before.any())
 
     def block(self, worn: Samples, air: Samples, hum: Samples) -> Samples:
         """Mix what is measured on the head with what is in the air.
@@ -183,6 +180,4 @@ class OpenInputs:
         open_uv = self._hum_uv * hum + self._drift_uv * self._drift.block(len(worn)) + self._pull_uv
         moved = np.abs(np.diff(air, axis=0, prepend=self._before))
         self._before = air[-1:]
-        jolt = moved * self._jolt_uv
-        settling, self._settling = lfilter([1.0], [1.0, -self._forget], jolt, axis=0, zi=self._settling)
-        return np.where(air > 0.0, open_uv, worn) + settling
+        return np.where(air > 0.0, open_uv, worn) + self._rest.follow(moved * self._jolt_uv)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter, sosfilt
 
+from bci.simulator.filters import Cascade, one_pole
 from bci.simulator.head import spatial_mixing, topography
 
 Samples = NDArray[np.float64]
@@ -96,17 +96,16 @@ class Background:
     ) -> None:
         self._rng = rng
         self._mixing = spatial_mixing(positions_m).T
-        self._sos = power_law_sos(rate_hz, exponent)
-        density = float(abs(_response(self._sos, 10.0, rate_hz)) ** 2 * 2.0 / rate_hz)
+        sections = power_law_sos(rate_hz, exponent)
+        density = float(abs(_response(sections, 10.0, rate_hz)) ** 2 * 2.0 / rate_hz)
         self._gain = float(np.sqrt(level_uv2_per_hz / density))
-        self._state = np.zeros((self._sos.shape[0], 2, len(positions_m)))
+        self._colour = Cascade(sections, len(positions_m))
         self.block(int(20 * rate_hz))  # the slowest pole has long forgotten that it began at zero
 
     def block(self, n: int) -> Samples:
         """Give the next n samples, (n, channels), µV."""
         white = self._rng.standard_normal((n, self._mixing.shape[0])) @ self._mixing
-        coloured, self._state = sosfilt(self._sos, white, axis=0, zi=self._state)
-        return coloured * self._gain
+        return self._colour.follow(white) * self._gain
 
 
 def power_law_sos(rate_hz: float, exponent: float) -> Samples:
@@ -143,23 +142,20 @@ class RhythmGenerator:
         )
         # Where sources overlap their powers add: scaled so that the strongest electrode gets the stated power.
         self._maps /= max(1e-3, float(np.sqrt((self._maps**2).sum(axis=0).max())))
-        self._sos = _resonator_sos(rhythm.frequency_hz, rhythm.bandwidth_hz, rate_hz)
-        self._state = np.zeros((self._sos.shape[0], 2, len(self._maps)))
-        impulse = np.zeros(int(20 * rate_hz / rhythm.bandwidth_hz))
+        sections = _resonator_sos(rhythm.frequency_hz, rhythm.bandwidth_hz, rate_hz)
+        impulse = np.zeros((int(20 * rate_hz / rhythm.bandwidth_hz), 1))
         impulse[0] = 1.0
-        response: Samples = np.asarray(sosfilt(self._sos, impulse))
-        self._gain = float(1.0 / np.sqrt((response**2).sum()))
-        self._scaled_maps = self._maps * (self._gain * np.sqrt(rhythm.power_uv2))
-        self._forget = float(np.exp(-1.0 / (4.0 * rate_hz)))
-        self._mood = np.zeros(1)
+        gain = float(1.0 / np.sqrt((Cascade(sections, 1).follow(impulse) ** 2).sum()))
+        self._scaled_maps = self._maps * (gain * np.sqrt(rhythm.power_uv2))
+        self._carrier = Cascade(sections, len(self._maps))
+        forget = float(np.exp(-1.0 / (4.0 * rate_hz)))
+        self._mood = Cascade(one_pole(forget, float(np.sqrt(1.0 - forget**2))), 1)
         self.block(np.zeros(int(20 * rate_hz)), np.zeros(int(20 * rate_hz)))
 
     def block(self, attention: Samples, eyes_closed: Samples) -> Samples:
         """Give the next samples, (n, channels), µV, for attention and closedness of the eyes at each, both (n,)."""
-        shape = (attention.size, len(self._maps))
-        carrier, self._state = sosfilt(self._sos, self._rng.standard_normal(shape), axis=0, zi=self._state)
-        drive = self._rng.standard_normal(attention.size) * np.sqrt(1.0 - self._forget**2)
-        mood, self._mood = lfilter([1.0], [1.0, -self._forget], drive, zi=self._mood)
+        carrier = self._carrier.follow(self._rng.standard_normal((attention.size, len(self._maps))))
+        mood = self._mood.follow(self._rng.standard_normal((attention.size, 1)))[:, 0]
         log_power = self._rhythm.attention * attention + self._rhythm.eyes_closed * eyes_closed
         swell = np.exp(_MOOD * mood - _MOOD**2 + 0.5 * log_power)
         carrier *= swell[:, None]

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from scipy.stats import t as student_t
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -196,8 +194,14 @@ def areas(scores: Values, labels: Values) -> Values:
     """
     positive = labels > 0.0
     n_positive = positive.sum(axis=1)
-    ranks = np.where(positive, rankdata(scores, axis=1), 0.0).sum(axis=1)
+    ranks = np.where(positive, [_ranks(row) for row in scores], 0.0).sum(axis=1)
     return (ranks - n_positive * (n_positive + 1) / 2.0) / (n_positive * (labels.shape[1] - n_positive))
+
+
+def _ranks(scores: Values) -> Values:
+    """Ranks from 1 on, ties sharing their mean, as `scipy.stats.rankdata`; its import would hold up a live service."""
+    ordered = np.sort(scores)
+    return (np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right") + 1) / 2.0
 
 
 def interval(windows: Windows, auc: float, ridge: float = RIDGE) -> tuple[float, float]:
@@ -226,5 +230,7 @@ def interval(windows: Windows, auc: float, ridge: float = RIDGE) -> tuple[float,
         without_one[left_out] = areas(out_of_fold(fewer, fewer.label[None], ridge), fewer.label[None])[0]
     if auc >= 1.0 and without_one.min() >= 1.0:
         return float(0.025 ** (1.0 / n)), 1.0  # all pairs right: what a binomial of n pairs still allows
-    reach = float(student_t.ppf(0.975, n - 1) * np.sqrt((n - 1) * without_one.var()))
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(n - 1, 0.975) * np.sqrt((n - 1) * without_one.var()))
     return max(0.0, auc - reach), min(1.0, auc + reach)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from bci.compiled import compile_function
 from inference import window_kernel as k
 from inference.normalise import Features
 from inference.personal.regions import Regions, regions_of
-from streaming.compiled import compile_function
 
 
 class PersonalHead(BaseModel):

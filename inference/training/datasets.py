@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bci.compiled import data_folder
 from bci.errors import ConfigError, FileFormatError
-from streaming.compiled import data_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from focusloop_process import TOKEN, Serve, run_focusloop
 
+from bci.compiled import cache_folder
 from inference.bundle import DEFAULT_MODEL, find_model
-from streaming.compiled import cache_folder
 
 
 def refused(*arguments: str) -> str:

@@ -35,6 +35,25 @@ assert not heavy, heavy
     assert done.returncode == 0, done.stderr
 
 
+def test_a_service_that_scores_never_loads_scipys_filters_and_statistics() -> None:
+    """They would be a fifth of its start; what it needs of them it has itself."""
+    probe = """
+import sys
+import feedback.cli.launch
+import inference.personal.cross_validation
+from bci.registry import open_source
+from streaming.pipeline import Pipeline
+source = open_source("simulator:focus?speed=0&seconds=2")
+pipeline = Pipeline(source.open())
+assert pipeline.process(source.read(500, 1.0)), "no frame"
+assert pipeline.report.path == "compiled", pipeline.report
+heavy = {'scipy.signal', 'scipy.stats', 'mne', 'brainflow', 'matplotlib', 'torch'} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
