@@ -34,11 +34,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     from bci.config import read_config
-    from feedback.cli.launch import serve
+    from bci.uri import parse_uri
     from feedback.cli.options import participants_of, service_overrides
 
     overrides = service_overrides(args)
     overrides["origins"] = args.allow_origin
     overrides["participant"] = participants_of(args.source)
-    serve(read_config(args.config, overrides), debug=args.debug)
+    config = read_config(args.config, overrides)
+    for source in (uri for one in config.participants for uri in one.sources):
+        parse_uri(source)
+    from feedback.cli.launch import serve  # takes a second and more: what is refused is refused before it
+
+    serve(config, debug=args.debug)
     return 0
