@@ -37,9 +37,9 @@ PARAMETERS = 36
 ) = range(14)  # fmt: skip
 ROWS = 14
 
-# Rows of `work`, what a sample is on its way.
+# Rows of `work`, what a sample is on its way. A band has two: a loop that writes the row it reads is not vectorised.
 W_SIGNAL, W_METER_50, W_METER_60, W_SLOW, W_FAST, W_LIMITED, W_CLEAN, W_BLINK, W_BAND = range(9)
-WORK = 9
+WORK = 10
 
 # Rows of a hop's sums after the clean and the blink energies of each band.
 S_CLEAN, S_BLINK, S_SEEN, S_METER_50, S_METER_60 = range(5)
@@ -195,6 +195,7 @@ def advance(
                 target[c] = y
 
         # The rules about the signal, and what may count.
+        blinks = 0.0
         for c in range(n_channels):
             x = work[W_SIGNAL, c]
             slow = abs(work[W_SLOW, c])
@@ -226,6 +227,7 @@ def advance(
             clean = usable if blink_hold == 0.0 else 0.0
             work[W_CLEAN, c] = clean
             work[W_BLINK, c] = usable - clean
+            blinks += usable - clean
             # Only what is slow is limited: a ceiling over harmonics of the hum would mix them into the bands.
             ceiling = limits[L_CEILING, c]
             x -= fast - min(max(fast, -ceiling), ceiling)
@@ -238,7 +240,6 @@ def advance(
 
         # The bank and its running power.
         limited = work[W_LIMITED]
-        band = work[W_BAND]
         clean_row = work[W_CLEAN]
         blink_row = work[W_BLINK]
         for b in range(n_bands):
@@ -249,20 +250,22 @@ def advance(
                 a2 = bands[b, s, 2]
                 s1 = band_state[b * n_sections + s, 0]
                 s2 = band_state[b * n_sections + s, 1]
+                target = work[W_BAND + s % 2]
                 for c in range(n_channels):
                     x = source[c]
                     y = g * x + s1[c]
                     s1[c] = s2[c] - a1 * y
                     s2[c] = -g * x - a2 * y
-                    band[c] = y
-                source = band
+                    target[c] = y
+                source = target
             clean_sum = sums[b]
-            blink_sum = sums[n_bands + b]
-            cap = caps[b]
             for c in range(n_channels):
-                power = band[c] * band[c]
-                clean_sum[c] += power * clean_row[c]
-                blink_sum[c] += min(power, cap[c]) * blink_row[c]
+                clean_sum[c] += source[c] * source[c] * clean_row[c]
+            if blinks > 0.0:
+                blink_sum = sums[n_bands + b]
+                cap = caps[b]
+                for c in range(n_channels):
+                    blink_sum[c] += min(source[c] * source[c], cap[c]) * blink_row[c]
 
         clock[C_SAMPLE] += 1
         if clock[C_SAMPLE] < clock[C_NEXT]:
