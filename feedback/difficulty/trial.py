@@ -103,10 +103,12 @@ class Policy(Protocol):
 
 
 def moved(before: float, after: float) -> str:
-    """Say how a level changed."""
-    if abs(after - before) < 0.0005:
-        return f"stays at {before:.2f}"
-    return f"{'harder' if after > before else 'easier'}, {before:.2f} to {after:.2f}"
+    """Say how a level changed, with a third digit where two do not show it."""
+    for digits in (2, 3):
+        shown, then = f"{before:.{digits}f}", f"{after:.{digits}f}"
+        if shown != then:
+            return f"{'harder' if after > before else 'easier'}, {shown} to {then}"
+    return f"stays at {before:.2f}"
 
 
 def held(difficulty: float, level: float, figures: Mapping[str, float | bool | None] | None = None) -> Decision:

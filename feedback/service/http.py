@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -193,10 +194,10 @@ async def readyz(routed: In) -> Response:
 
 @open_routes.get("/metrics", summary="Prometheus metrics, from loopback or with the operator's token")
 async def metrics(request: Request, routed: In) -> Response:
-    """Show metrics."""
+    """Show metrics; they are written on a thread, as scores wait for the event loop."""
     if not is_loopback(address_of(request)):
         demand_operator(authenticate(request))
-    return Response(routed.metrics.render(), media_type=Metrics.MEDIA_TYPE)
+    return Response(await asyncio.to_thread(Metrics.render, routed.metrics.collect()), media_type=Metrics.MEDIA_TYPE)
 
 
 @open_routes.get("/openapi.json", include_in_schema=False)

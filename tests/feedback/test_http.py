@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from live_service import TOKEN, LiveService
+from prometheus_client import Metric
 
 from feedback.service.gate import MAX_BODY_BYTES
+from feedback.service.metrics import Metrics
 
 
 @pytest.fixture(scope="module")
@@ -265,6 +268,25 @@ def test_health_readiness_and_metrics_need_no_token_here(service: LiveService) -
         assert 'focusloop_internal_errors_total{where="tick"} 2.0' in text
         service.metrics.forget("p01")
         assert 'stream="p01"' not in nobody.get("/metrics").text
+
+
+def test_numbers_are_read_on_the_event_loop_and_written_beside_it(
+    service: LiveService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is counted belongs to the loop; to write it down for 64 streams would hold every score up."""
+    threads: dict[str, str] = {}
+    write = Metrics.render
+
+    def noted(collected: list[Metric]) -> bytes:
+        threads["written"] = threading.current_thread().name
+        return write(collected)
+
+    monkeypatch.setattr(Metrics, "render", noted)
+    service.metrics.before_scrape(lambda: threads.update(read=threading.current_thread().name))
+    with service.http(None) as nobody:
+        assert "focusloop_clients" in nobody.get("/metrics").text
+    assert threads["read"] == "uvicorn"
+    assert threads["written"] != "uvicorn"
 
 
 def test_documents_describe_what_is_there(service: LiveService) -> None:

@@ -96,7 +96,7 @@ def test_seven_bands_beside_a_bystander(tmp_path: Path, monkeypatch: pytest.Monk
         try:
             await asyncio.to_thread(listener.until_valid, "good", 1)
             await asyncio.to_thread(listener.until_valid, "good", 50)  # two seconds after the other broke, or did not
-            return participants.view("bad"), metrics.render()
+            return participants.view("bad"), metrics.render(metrics.collect())
         finally:
             await participants.shutdown()
 
