@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from bci.compiled import cache_folder
 from benchmarks.surroundings import ROOT
 
 TOKEN = "benchmark-token-0123"  # noqa: S105 - of a service that lives for seconds
@@ -176,7 +177,7 @@ def service(
     core
         It stays on that one.
     cache
-        Compiled kernels; by default those of this user, so that only the first run compiles.
+        Compiled kernels; by default those of this user, so that only the first run compiles, which takes memory, too.
 
     Raises
     ------
@@ -188,7 +189,8 @@ def service(
     command += ["--data-dir", str(folder), "--models-dir", str(models_dir), *options]
     for source in sources:
         command += ["--source", source]
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)} if cache is not None else None
+    kept = cache or cache_folder()
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(kept)} if kept is not None else None
     log = folder / f"stderr-{time.monotonic_ns()}.log"
     began_s = time.monotonic()
     with log.open("w") as said:

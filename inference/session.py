@@ -193,6 +193,7 @@ class FocusSession:
         if self.provider != choice.providers[0]:
             self.fallbacks += (f"{choice.providers[0]}: ONNX Runtime refused it; using {self.provider}",)
         self._buffers: dict[tuple[int, int], _Buffers] = {}
+        self._shared: dict[int, _Inputs] = {}
         self.run(*self.inputs(1, 4))  # warm-up: the first call plans memory, and a GPU compiles kernels
 
     def _check_contract(self, graph: bytes) -> None:
@@ -209,7 +210,7 @@ class FocusSession:
             raise ModelError(msg)
 
     def inputs(self, batch: int, channels: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """Give the bound input arrays for a shape, to be filled in place.
+        """Give the bound input arrays for a shape, to be filled in place and run before another shape is asked for.
 
         Parameters
         ----------
@@ -224,10 +225,17 @@ class FocusSession:
         """
         buffers = self._buffers.get((batch, channels))
         if buffers is None:
-            card = self.bundle.card
-            buffers = _Buffers(self._session, batch, channels, card.tokens, len(card.bands_hz))
+            buffers = _Buffers(self._session, self._inputs(batch, channels), batch)
             self._buffers[batch, channels] = buffers
         return buffers.x, buffers.position_m, buffers.mask
+
+    def _inputs(self, batch: int, channels: int) -> _Inputs:
+        inputs = self._shared.get(channels)
+        if inputs is None or len(inputs.x) < batch:
+            card = self.bundle.card
+            inputs = _Inputs(max(batch, MAX_BATCH), channels, card.tokens, len(card.bands_hz))
+            self._shared[channels] = inputs
+        return inputs
 
     def run(self, x: NDArray[np.float32], position_m: NDArray[np.float32], mask: NDArray[np.bool_]) -> ModelOutput:
         """Score a batch that lies in the arrays of `inputs`.
@@ -248,14 +256,21 @@ class FocusSession:
             raise ModelError(msg) from error
 
 
-class _Buffers:
-    """Input arrays of one shape and their I/O binding; on a GPU the runtime copies them over at each run."""
+class _Inputs:
+    """Input arrays of one channel count, which all batches share: with arrays of its own each costs as much again."""
 
-    def __init__(self, session: ort.InferenceSession, batch: int, channels: int, tokens: int, bands: int) -> None:
-        self.x = np.zeros((batch, channels, tokens, bands), np.float32)
-        self.position_m = np.zeros((batch, channels, 3), np.float32)
-        self.mask = np.ones((batch, channels, tokens), np.bool_)
+    def __init__(self, most: int, channels: int, tokens: int, bands: int) -> None:
+        self.x = np.zeros((most, channels, tokens, bands), np.float32)
+        self.position_m = np.zeros((most, channels, 3), np.float32)
+        self.mask = np.ones((most, channels, tokens), np.bool_)
         self.mask[:, 0] = False  # never a fully masked item, not even at warm-up
+
+
+class _Buffers:
+    """The first rows of the input arrays, and their I/O binding; on a GPU the runtime copies them over at each run."""
+
+    def __init__(self, session: ort.InferenceSession, inputs: _Inputs, batch: int) -> None:
+        self.x, self.position_m, self.mask = inputs.x[:batch], inputs.position_m[:batch], inputs.mask[:batch]
         self._out = {name: np.zeros(batch, np.float32) for name in OUTPUTS}
         self._binding = session.io_binding()
         for name, array in (("x", self.x), ("position_m", self.position_m), ("mask", self.mask)):

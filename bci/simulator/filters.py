@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bci.compiled import compile_function
+
+log = logging.getLogger(__name__)
 
 Samples = NDArray[np.float64]
 
@@ -39,8 +45,7 @@ class Cascade:
     def __init__(self, sections: Samples, n_channels: int) -> None:
         self._sections = np.ascontiguousarray(sections, dtype=np.float64)
         self._state = np.zeros((len(self._sections), 2, n_channels))
-        kernel = compile_function(run_sections, SIGNATURE)
-        self._kernel = kernel.function if kernel.compiled else _run_by_scipy
+        self._run = _runner()
 
     @property
     def ringing(self) -> bool:
@@ -54,13 +59,22 @@ class Cascade:
     def follow(self, x: Samples) -> Samples:
         """Filter the next samples, (n, channels); gives a new array."""
         y = np.array(x, dtype=np.float64, order="C")
-        self._kernel(y, self._sections, self._state)
+        self._run(y, self._sections, self._state)
         return y
 
 
 def one_pole(forget: float, gain: float = 1.0) -> Samples:
     """Give sections of y[n] = forget·y[n-1] + gain·x[n]."""
     return np.array([[gain, 0.0, 0.0, 1.0, -forget, 0.0]])
+
+
+@cache
+def _runner() -> Callable[[Samples, Samples, Samples], None]:
+    kernel = compile_function(run_sections, SIGNATURE)
+    if kernel.compiled:
+        return kernel.function
+    log.warning("the simulated participant's filters run by SciPy, several times slower: %s", "; ".join(kernel.notes))
+    return _run_by_scipy
 
 
 def _run_by_scipy(x: Samples, sections: Samples, state: Samples) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.signal import sosfilt
 
 from bci import compiled
+from bci.simulator import filters
 from bci.simulator.brain import power_law_sos
 from bci.simulator.filters import Cascade, one_pole
 
@@ -14,13 +17,25 @@ SECTIONS = power_law_sos(250.0, 1.5)
 WHITE = np.random.default_rng(3).standard_normal((400, 5))
 
 
-@pytest.mark.parametrize("switch", ["1", "0"], ids=["compiled", "by SciPy"])
-def test_it_is_scipys_filter_however_it_is_run(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FOCUSLOOP_COMPILED", switch)
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a process that has filtered nothing yet."""
     monkeypatch.setattr(compiled, "_done", {})
-    cascade = Cascade(SECTIONS, 5)
+    filters._runner.cache_clear()
+    yield
+    filters._runner.cache_clear()
+
+
+@pytest.mark.parametrize(("switch", "said"), [("1", 0), ("0", 1)], ids=["compiled", "by SciPy"])
+@pytest.mark.usefixtures("fresh")
+def test_it_is_scipys_filter_however_it_is_run(
+    switch: str, said: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FOCUSLOOP_COMPILED", switch)
+    cascade, _ = Cascade(SECTIONS, 5), Cascade(SECTIONS, 5)
     pieces = [cascade.follow(part) for part in (WHITE[:1], WHITE[1:150], WHITE[150:])]
     np.testing.assert_array_equal(np.concatenate(pieces), sosfilt(SECTIONS, WHITE, axis=0))
+    assert sum("run by SciPy" in line and "switched off" in line for line in caplog.messages) == said
 
 
 @given(cuts=st.lists(st.integers(0, 400), max_size=6))

@@ -14,7 +14,7 @@ import pytest
 from bci.errors import ModelError
 from inference.bundle import DEFAULT_MODEL, ModelBundle, load_bundle
 from inference.listing import list_models
-from inference.session import FocusSession, channel_bucket, choose_providers
+from inference.session import MAX_BATCH, FocusSession, channel_bucket, choose_providers
 
 
 def _nothing_loads(name: str) -> object:
@@ -189,3 +189,15 @@ def test_batch_and_padding_change_no_score(tiny_session: FocusSession, channels:
     alone = np.concatenate([score([index], bucket) for index in range(16)])
     np.testing.assert_allclose(score(list(range(16)), bucket), alone, atol=1e-5)
     np.testing.assert_allclose(score([0], bucket + 8), alone[:1], atol=1e-5)
+
+
+def test_batches_of_one_channel_count_share_their_arrays(tiny_session: FocusSession) -> None:
+    few, many = tiny_session.inputs(1, 8), tiny_session.inputs(MAX_BATCH, 8)
+    assert all(np.shares_memory(one, other) for one, other in zip(few, many, strict=True))
+    random = np.random.default_rng(5)
+    more = tiny_session.inputs(MAX_BATCH + 1, 8)
+    more[0][:], more[1][:], more[2][:] = random.normal(size=more[0].shape), 0.05, False
+    logits = tiny_session.run(*more).logit
+    for mine, theirs in zip(few, more, strict=True):
+        mine[:] = theirs[:1]
+    np.testing.assert_allclose(tiny_session.run(*few).logit, logits[:1], atol=1e-5)
