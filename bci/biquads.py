@@ -1,8 +1,7 @@
 """Design of second-order sections in closed form: what the simulator shapes noise with and the filter bank is made of.
 
 `scipy.signal` designs the same filters (a test holds these against it), but importing it is a fifth of a service's
-start.
-Corners and widths are warped, so that they lie where they were asked for (bilinear transform).
+start. Corners and widths are warped, so that they lie where they were asked for (bilinear transform).
 """
 
 from __future__ import annotations

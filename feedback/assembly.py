@@ -12,6 +12,7 @@ from bci.errors import BaselineRefusedError, ConfigError, FocusloopError
 from bci.files import read_recording
 from bci.montage import eeg_channel
 from bci.registry import open_source
+from bci.simulator import filters
 from bci.types import Chunk, StreamSpec
 from bci.uri import parse_uri
 from feedback.baselines import BaselineStore
@@ -69,7 +70,8 @@ class Assembly:
         self._batch(DEFAULT_MODEL)
 
     def warm_up(self) -> None:
-        """Compile the kernels, or find them in the cache, and score once: the first stream shall not wait for it."""
+        """Compile the kernels, or find them in the cache, and score once: no stream shall wait for it."""
+        filters.warm_up()
         channels = tuple(eeg_channel(label) for label in ("Fp1", "Fp2", "O1", "O2"))
         spec = StreamSpec("warm-up", "warm-up", "EEG", 250.0, channels, "warm-up")
         batch = self._batch(DEFAULT_MODEL)

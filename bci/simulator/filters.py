@@ -63,6 +63,11 @@ class Cascade:
         return y
 
 
+def warm_up() -> None:
+    """Compile the filters now, or find them in the cache: a participant simulated later shall not wait for it."""
+    compile_function(run_sections, SIGNATURE)
+
+
 def one_pole(forget: float, gain: float = 1.0) -> Samples:
     """Give sections of y[n] = forget·y[n-1] + gain·x[n]."""
     return np.array([[gain, 0.0, 0.0, 1.0, -forget, 0.0]])
